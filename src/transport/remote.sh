@@ -1,0 +1,269 @@
+# The one script that failover runs on a host. POSIX sh, read from standard input by a shell that is held open.
+# Every batch is: fo_begin NONCE, then fo_op NAME ARG... lines, then fo_end. Output is framed line by line:
+#   @fo NONCE begin MACHINE BOOT | @fo NONCE op N | o STDOUT | e STDERR | x STATUS | @fo NONCE end MACHINE BOOT
+# It must never take a value for a command, never remove what it did not create, never print a secret.
+FO_ROOT=${FO_ROOT-}
+LC_ALL=C; export LC_ALL
+PATH=${FO_PATH-}${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+unset CDPATH ENV BASH_ENV SYSTEMD_PAGER PAGER
+SYSTEMD_COLORS=0 SYSTEMD_PAGER=cat; export SYSTEMD_COLORS SYSTEMD_PAGER
+umask 077
+cd / || exit 1
+FO_STATE=$FO_ROOT/var/lib/failover
+exec 4>&1
+
+fo_first_line() { IFS= read -r fo_line <"$1" 2>/dev/null; printf %s "${fo_line-}"; unset fo_line; }
+fo_machine() { fo_first_line "$FO_ROOT/etc/machine-id"; }
+fo_boot() { fo_first_line "$FO_ROOT/proc/sys/kernel/random/boot_id"; }
+fo_begin() { FO_N=$1 FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+fo_op() {
+  printf '\n@fo %s op %s\n' "$FO_N" "$FO_I"
+  FO_I=$((FO_I + 1))
+  fo_fn=$1; shift
+  FO_X=$( { { { ( "fo_$fo_fn" "$@" ) </dev/null 3>&- 4>&- 5>&-; echo $? >&5; } | sed 's/^/o /' >&4; } 2>&1 | sed 's/^/e /' >&4; } 5>&1 )
+  printf '\nx %s\n' "$FO_X"
+}
+
+# ---- looking -------------------------------------------------------------------------------------------------
+
+fo_identity() {
+  printf 'uid=%s\n' "$(id -u)"
+  printf 'time=%s\n' "$(date +%s.%N)"
+  printf 'hostname=%s\n' "$(uname -n)"
+  printf 'ntp=%s\n' "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)"
+}
+
+fo_unit() {
+  systemctl show "$1" -p Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts,InvocationID \
+    -p ExecMainStartTimestampMonotonic,FragmentPath,DropInPaths,User,ControlGroup,Restart,RestartUSec,KillMode \
+    -p TriggeredBy,WantedBy,RequiredBy,UpheldBy,BoundBy,ConsistsOf,ExecStart,WorkingDirectory,Environment,EnvironmentFiles || return
+  fo_path=$(busctl --system call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager LoadUnit s "$1") || return
+  fo_path=${fo_path#*\"}; fo_path=${fo_path%\"*}
+  fo_asserts=$(busctl --system get-property org.freedesktop.systemd1 "$fo_path" org.freedesktop.systemd1.Unit Asserts) || return
+  printf 'Asserts=%s\n' "$fo_asserts"
+  fo_cg=$(systemctl show "$1" -p ControlGroup --value) || return
+  printf 'CgroupPids=%s\n' "$(fo_cgroup_pids "$fo_cg")"
+  [ -r "$FO_ROOT/sys/fs/cgroup" ] && printf 'CgroupRead=yes\n'
+}
+
+# Members of a cgroup and of those below it. An empty or removed cgroup has none.
+fo_cgroup_pids() {
+  [ -n "$1" ] && [ "$1" != / ] || return 0
+  for fo_base in "$FO_ROOT/sys/fs/cgroup" "$FO_ROOT/sys/fs/cgroup/systemd" "$FO_ROOT/sys/fs/cgroup/unified"; do
+    [ -d "$fo_base$1" ] || continue
+    find "$fo_base$1" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -un | tr '\n' ' '
+    return 0
+  done
+}
+
+fo_bar_state() {
+  fo_show_file lock "$2"
+  fo_show_file gate "$FO_ROOT/etc/systemd/system/$1.d/90-failover.conf"
+}
+
+# NAME=absent, NAME=unreadable, or NAME=present and the content as NAME.base64.
+fo_show_file() {
+  if [ ! -e "$2" ] && [ ! -L "$2" ]; then
+    # Absent is believed only when the directory itself (or its nearest parent) can be searched.
+    if fo_searchable "$2"; then printf '%s=absent\n' "$1"; else printf '%s=unreadable\n' "$1"; fi
+  elif fo_content=$(base64 <"$2" | tr -d '\n'); then printf '%s=present\n%s.base64=%s\n' "$1" "$1" "$fo_content"
+  else printf '%s=unreadable\n' "$1"; fi
+}
+fo_searchable() {
+  fo_dir=$(dirname "$1")
+  while [ ! -e "$fo_dir" ] && [ "$fo_dir" != / ] && [ "$fo_dir" != . ]; do fo_dir=$(dirname "$fo_dir"); done
+  [ -d "$fo_dir" ] && [ -x "$fo_dir" ] && [ -r "$fo_dir" ]
+}
+
+# All processes: pid, executable, command line (NUL shown as space). Positive control: pid 1 and this shell are in it.
+fo_processes() {
+  printf 'uid=%s\nself=%s\n' "$(id -u)" "$$"
+  ls -ln "$FO_ROOT"/proc/[0-9]*/exe 2>/dev/null | sed -n 's|^.* [^ ]*/proc/\([0-9][0-9]*\)/exe -> |exe.\1=|p'
+  head -v -c 16384 "$FO_ROOT"/proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' |
+    awk '/^==> .*\/proc\/[0-9]+\/cmdline <==$/ { n = split($2, part, "/"); pid = part[n - 1]; next }
+         length($0) && pid { print "cmd." pid "=" $0; pid = "" }'
+  if [ -n "$1" ] && [ "$(id -u)" = 0 ]; then
+    fo_real=$(readlink -f "$1") || fo_real=$1
+    find "$FO_ROOT"/proc/[0-9]*/fd \( -lname "$fo_real" -o -lname "$fo_real/*" -o -lname "$1/*" \) 2>/dev/null |
+      sed -n 's|^.*/proc/\([0-9][0-9]*\)/fd/.*|open=\1|p' | sort -u
+  fi
+  printf 'listed=yes\n'
+}
+
+fo_papers() {
+  fo_show_file claim "$FO_STATE/claim.json"
+  fo_show_file generation "$FO_STATE/generation.json"
+}
+
+fo_disk() {
+  fo_at=$1
+  while [ ! -e "$fo_at" ] && [ "$fo_at" != / ]; do fo_at=$(dirname "$fo_at"); done
+  fo_free=$(df -Pk "$fo_at" | awk 'NR == 2 { print $4 * 1024 }') && [ -n "$fo_free" ] || return 1
+  fo_state_at=$FO_STATE
+  while [ ! -e "$fo_state_at" ] && [ "$fo_state_at" != / ]; do fo_state_at=$(dirname "$fo_state_at"); done
+  fo_state_free=$(df -Pk "$fo_state_at" | awk 'NR == 2 { print $4 * 1024 }') && [ -n "$fo_state_free" ] || return 1
+  printf 'free_bytes=%s\nstate_free_bytes=%s\n' "$fo_free" "$fo_state_free"
+  if [ -e "$1" ]; then printf 'used_bytes=%s\n' "$(du -sb "$1" | cut -f1)"; else printf 'used_bytes=absent\n'; fi
+  if [ -w "$fo_state_at" ]; then printf 'writable=yes\n'; else printf 'writable=no\n'; fi
+}
+
+fo_http() {
+  if [ -n "$3" ]; then
+    curl -sS -g --noproxy '*' --max-time "$4" -X "$1" -H 'Content-Type: application/json' --data-binary "$3" -w '\n%{http_code}' -- "$2"
+  else
+    curl -sS -g --noproxy '*' --max-time "$4" -X "$1" -w '\n%{http_code}' -- "$2"
+  fi
+}
+
+fo_run() {
+  fo_user=$1 fo_limit=$2; shift 2
+  if [ -z "$fo_user" ] || [ "$fo_user" = "$(id -un)" ] || [ "$fo_user" = "$(id -u)" ]; then timeout -k 5 "$fo_limit" "$@"
+  else timeout -k 5 "$fo_limit" runuser -u "$fo_user" -- "$@"; fi
+}
+
+fo_get() {
+  printf 'sha256=%s\n' "$(sha256sum <"$1" | cut -d' ' -f1)"
+  base64 <"$1"
+}
+
+# ---- waiting -------------------------------------------------------------------------------------------------
+
+fo_metric() {
+  curl -sS -g --noproxy '*' --max-time 2 -- "$1" 2>/dev/null |
+    awk -v name="$2" '$1 == name || index($1, name "{") == 1 { sum += $NF; seen = 1 } END { if (seen) printf "%d\n", sum }'
+}
+fo_await_metric() {
+  fo_until=$(($(date +%s) + $4))
+  while :; do
+    fo_value=$(fo_metric "$1" "$2")
+    if [ -n "$fo_value" ] && [ "$fo_value" -gt "$3" ]; then printf 'seen=%s\ntime=%s\n' "$fo_value" "$(date +%s.%N)"; return 0; fi
+    [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
+    sleep 0.2
+  done
+}
+fo_await_journal() {
+  fo_until=$(($(date +%s) + $4))
+  while :; do
+    fo_hit=$(journalctl -u "$1" --since "@$2" -o short-unix --no-pager -q 2>/dev/null | grep -F -m1 -e "$3")
+    if [ -n "$fo_hit" ]; then printf 'seen=%s\ntime=%s\n' "$fo_hit" "${fo_hit%% *}"; return 0; fi
+    [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
+    sleep 0.2
+  done
+}
+
+# ---- changing ------------------------------------------------------------------------------------------------
+
+fo_state_dir() { mkdir -p "$FO_STATE" && chmod 0711 "$FO_STATE"; }
+
+# Written beside, synced and renamed: PATH MODE, content on standard input.
+fo_write() {
+  cat >"$1.new" && chmod "$2" "$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "$(dirname "$1")"
+}
+
+fo_claim() {
+  fo_state_dir || return
+  # A complete file is linked into place: exclusive like O_EXCL, and never seen half written.
+  printf '%s\n' "$2" >"$FO_STATE/claim.$1" && sync "$FO_STATE/claim.$1" || return
+  ln "$FO_STATE/claim.$1" "$FO_STATE/claim.json" 2>/dev/null
+  rm -f "$FO_STATE/claim.$1"
+  sync "$FO_STATE"
+  fo_papers
+}
+
+fo_release() {
+  if [ -e "$FO_STATE/claim.json" ] && grep -F -q -e "\"run\":\"$1\"" "$FO_STATE/claim.json"; then
+    rm -f "$FO_STATE/claim.json" && sync "$FO_STATE" || return
+  fi
+  fo_papers
+}
+
+fo_bar() {
+  fo_lock_dir=$(dirname "$2")
+  mkdir -p "$fo_lock_dir" "$FO_ROOT/etc/systemd/system/$1.d" && chmod 0755 "$FO_ROOT/etc/systemd/system/$1.d" || return
+  if [ ! -e "$2" ]; then ( set -C; printf '%s\n' "$3" >"$2" ) || [ -e "$2" ] || return; fi
+  sync "$2" "$fo_lock_dir" || return
+  printf '%s\n' "# Written by failover: refuses to start the validator while the host is barred." \
+    "[Unit]" "AssertPathExists=!$2" | fo_write "$FO_ROOT/etc/systemd/system/$1.d/90-failover.conf" 0644 || return
+  systemctl disable "$1" || return
+  systemctl daemon-reload
+}
+
+fo_unbar() {
+  if [ "$3" = enable ]; then systemctl enable "$1" || return; fi
+  rm -f "$2" && sync "$(dirname "$2")"
+}
+
+fo_stop() {
+  timeout -k 2 "$2" systemctl stop "$1"
+  fo_left=$(fo_cgroup_pids "$(systemctl show "$1" -p ControlGroup --value)")
+  if [ -n "$fo_left" ] || [ "$(systemctl show "$1" -p ActiveState --value)" = deactivating ]; then
+    systemctl kill --kill-who=all --signal=SIGKILL "$1" || return
+  fi
+  fo_until=$(($(date +%s) + 10))
+  while [ -n "$(fo_cgroup_pids "$(systemctl show "$1" -p ControlGroup --value)")" ] ||
+    [ "$(systemctl show "$1" -p ActiveState --value)" = deactivating ]; do
+    [ "$(date +%s)" -lt "$fo_until" ] || return 124
+    sleep 0.1
+  done
+  # A unit left in "failed" by the kill is stopped all the same, and its state is what the next reading sees.
+  systemctl reset-failed "$1" 2>/dev/null || :
+}
+
+fo_start() { systemctl reset-failed "$1" 2>/dev/null; timeout -k 2 "$2" systemctl start "$1"; }
+
+fo_generation() {
+  fo_state_dir || return
+  fo_now=$(sed -n 's/.*"generation":\([0-9][0-9]*\).*/\1/p' "$FO_STATE/generation.json" 2>/dev/null | head -n 1)
+  if [ -n "$fo_now" ] && [ "$fo_now" -gt "$1" ]; then echo "generation $fo_now lies here, $1 would lower it" >&2; return 3; fi
+  printf '%s\n' "$2" | fo_write "$FO_STATE/generation.json" 0644 || return
+  fo_papers
+}
+
+fo_work_dir() {
+  fo_state_dir && mkdir -p "$FO_STATE/work" && chmod 0711 "$FO_STATE/work" && mkdir -p "$FO_STATE/work/$1" || return
+  if [ -n "$2" ]; then chown "$2" "$FO_STATE/work/$1" || return; fi
+  printf '%s\n' "$FO_STATE/work/$1"
+}
+fo_clear_work() { case $1 in ''|*/*|.*) return 2;; esac; rm -rf "${FO_STATE:?}/work/$1"; }
+
+# Every file below a path with its hash, in a fixed order: equal text means equal content.
+fo_sums() {
+  if [ -d "$1" ]; then ( cd "$1" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k2 )
+  else sha256sum <"$1"; fi
+}
+
+# The old database is copied once per run; a second call proves the copy again and never overwrites it.
+fo_archive() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  fo_to=$FO_STATE/archive/$1
+  if [ ! -e "$2" ]; then printf 'archive=absent\n'; return 0; fi
+  fo_state_dir && mkdir -p "$fo_to" && chmod 0700 "$FO_STATE/archive" "$fo_to" || return
+  if [ ! -e "$fo_to/complete" ]; then
+    rm -rf "$fo_to/old" "$fo_to/old.part" && cp -a "$2" "$fo_to/old.part" || return
+    fo_was=$(fo_sums "$2") && [ "$fo_was" = "$(fo_sums "$fo_to/old.part")" ] || { echo "the copy differs from the original" >&2; return 4; }
+    printf '%s\n' "$fo_was" >"$fo_to/sums" && mv "$fo_to/old.part" "$fo_to/old" && sync -f "$fo_to" || return
+    : >"$fo_to/complete" && sync "$fo_to/complete" "$fo_to" || return
+  fi
+  [ "$(fo_sums "$fo_to/old")" = "$(cat "$fo_to/sums")" ] || { echo "the archived copy in $fo_to does not match its hashes" >&2; return 4; }
+  printf 'archive=%s\nsha256=%s\n' "$fo_to/old" "$(sha256sum <"$fo_to/sums" | cut -d' ' -f1)"
+}
+
+fo_put_back() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  fo_from=$FO_STATE/archive/$1
+  [ -e "$fo_from/complete" ] && [ "$(fo_sums "$fo_from/old")" = "$(cat "$fo_from/sums")" ] || { echo "no verified copy in $fo_from" >&2; return 4; }
+  rm -rf "$2.failover-back" && cp -a "$fo_from/old" "$2.failover-back" || return
+  if [ -e "$2" ]; then rm -rf "$fo_from/failed" && mv "$2" "$fo_from/failed" || return; fi
+  mv "$2.failover-back" "$2" && sync -f "$(dirname "$2")" && [ "$(fo_sums "$2")" = "$(cat "$fo_from/sums")" ] && printf 'put_back=yes\n'
+}
+
+fo_put() {
+  case $1$2 in */*|.*) return 2;; esac
+  fo_file=$FO_STATE/work/$1/$2
+  printf %s "$5" | base64 -d >"$fo_file.new" || return
+  [ "$(sha256sum <"$fo_file.new" | cut -d' ' -f1)" = "$4" ] || { rm -f "$fo_file.new"; echo "what arrived does not have the hash that was sent" >&2; return 4; }
+  if [ -n "$3" ]; then chown "$3" "$fo_file.new" || return; fi
+  sync "$fo_file.new" && mv -f "$fo_file.new" "$fo_file" && printf 'path=%s\nsha256=%s\n' "$fo_file" "$4"
+}
+# fo: end of the script
