@@ -1,1 +1,3 @@
-//! (being built)
+//! Checks: evidence in, findings out. Pure; one table of guards for run, audit and plan.
+
+pub mod evidence;
