@@ -19,7 +19,7 @@ import time
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
 from settings import (
-    BEACON_PORT, BRIDGE_ADDRESS, CONTROL_PORT, HOSTS, KEYS, REFEREE_LOG, SECONDS_PER_SLOT, SLOTS_PER_EPOCH, VALIDATORS, HostPlan,
+    BEACON_ADDRESS, BEACON_PORT, BRIDGE_ADDRESS, CONTROL_PORT, HOSTS, KEYS, REFEREE_LOG, SECONDS_PER_SLOT, SLOTS_PER_EPOCH, VALIDATORS, HostPlan,
 )  # fmt: skip
 
 UPSTREAM = f"http://127.0.0.1:{BEACON_PORT}"
@@ -49,7 +49,8 @@ class Referee:
     def __init__(self) -> None:
         self.faults: dict[str, dict] = {plan.name: {} for plan in HOSTS}
         self.doors: dict[str, "Door"] = {}
-        self.names = {plan.address: plan.name for plan in HOSTS} | {BRIDGE_ADDRESS: "coordinator", "127.0.0.1": "coordinator"}
+        ours = (BRIDGE_ADDRESS, BEACON_ADDRESS, "127.0.0.1")
+        self.names = {plan.address: plan.name for plan in HOSTS} | dict.fromkeys(ours, "coordinator")
         self.committees: dict[tuple[int, int], list[int]] = {}
         self.genesis_time = 0
         self.lines = 0
@@ -146,7 +147,7 @@ class Door:
         if self.runner is None:
             self.runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.01)
             await self.runner.setup()
-            await web.TCPSite(self.runner, BRIDGE_ADDRESS, self.plan.beacon_port, reuse_address=True).start()
+            await web.TCPSite(self.runner, BEACON_ADDRESS, self.plan.beacon_port, reuse_address=True).start()
 
     async def close(self) -> None:
         """Nothing listens any more, and open connections are dropped."""
@@ -188,7 +189,7 @@ class Door:
         if reply is not None:
             return web.json_response(reply.get("body"), status=reply.get("status", 200))
         if request.path == "/eth/v1/node/health" and self.faults.get("syncing", {}).get("is_syncing"):
-            return web.Response(status=206)
+            return web.Response(status=206, text="206")
         return None
 
     async def forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
