@@ -275,3 +275,142 @@ fn widen(widest: &mut Option<Tagged<SignedAttestation>>, vote: &Tagged<SignedAtt
         *widest = Some(*vote);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protection::Record;
+
+    fn root(byte: u8) -> Option<Root> {
+        Root::known([byte; 32])
+    }
+
+    fn block(slot: u64, byte: u8) -> SignedBlock {
+        SignedBlock {
+            slot,
+            signing_root: root(byte),
+        }
+    }
+
+    fn vote(source_epoch: u64, target_epoch: u64, byte: u8) -> SignedAttestation {
+        SignedAttestation {
+            source_epoch,
+            target_epoch,
+            signing_root: root(byte),
+        }
+    }
+
+    fn document(blocks: &[SignedBlock], attestations: &[SignedAttestation]) -> Interchange {
+        let record = Record {
+            blocks: blocks.to_vec(),
+            attestations: attestations.to_vec(),
+        };
+        let records = [(PublicKey::parse("0xaa").unwrap(), record)].into();
+        Interchange {
+            genesis_validators_root: None,
+            records,
+        }
+    }
+
+    fn kinds(primary: &Interchange, backup: &Interchange) -> Vec<(ConflictKind, Certainty)> {
+        let found = conflicts(&[("primary", primary), ("backup", backup)]);
+        found
+            .iter()
+            .map(|conflict| (conflict.kind, conflict.certainty))
+            .collect()
+    }
+
+    const NONE: [(ConflictKind, Certainty); 0] = [];
+
+    #[test]
+    fn the_same_history_on_both_sides_is_no_conflict() {
+        let rooted = document(&[block(5, 1), block(6, 2)], &[vote(1, 2, 1), vote(2, 3, 2)]);
+        let rootless = document(&[block(5, 0), block(6, 0)], &[vote(1, 2, 0), vote(2, 3, 0)]);
+        for (primary, backup) in [
+            (&rooted, &rooted),
+            (&rooted, &rootless),
+            (&rootless, &rooted),
+            (&rootless, &rootless),
+        ] {
+            assert_eq!(kinds(primary, backup), NONE);
+        }
+    }
+
+    #[test]
+    fn two_signings_are_a_conflict() {
+        use Certainty::{Possible, Proven};
+        use ConflictKind::{DoubleProposal, DoubleVote, Surround};
+        let empty = document(&[], &[]);
+        for (primary, backup, expected) in [
+            (
+                document(&[block(5, 1)], &[]),
+                document(&[block(5, 2)], &[]),
+                (DoubleProposal, Proven),
+            ),
+            (
+                document(&[block(5, 0), block(5, 0)], &[]),
+                empty.clone(),
+                (DoubleProposal, Possible),
+            ),
+            (
+                document(&[block(5, 0), block(5, 1)], &[]),
+                empty.clone(),
+                (DoubleProposal, Possible),
+            ),
+            (
+                document(&[], &[vote(1, 2, 1)]),
+                document(&[], &[vote(1, 2, 2)]),
+                (DoubleVote, Proven),
+            ),
+            (
+                document(&[], &[vote(0, 2, 1)]),
+                document(&[], &[vote(1, 2, 1)]),
+                (DoubleVote, Proven),
+            ),
+            (
+                document(&[], &[vote(0, 2, 0)]),
+                document(&[], &[vote(1, 2, 1)]),
+                (DoubleVote, Possible),
+            ),
+            (
+                document(&[], &[vote(1, 5, 1)]),
+                document(&[], &[vote(2, 4, 2)]),
+                (Surround, Proven),
+            ),
+            (
+                document(&[], &[vote(2, 4, 0)]),
+                document(&[], &[vote(1, 5, 2)]),
+                (Surround, Possible),
+            ),
+        ] {
+            assert_eq!(kinds(&primary, &backup), [expected]);
+            assert_eq!(kinds(&backup, &primary), [expected]);
+        }
+    }
+
+    #[test]
+    fn touching_attestations_are_no_surround() {
+        let one = document(&[], &[vote(1, 5, 1)]);
+        for other in [
+            vote(1, 4, 2),
+            vote(1, 6, 2),
+            vote(5, 6, 2),
+            vote(2, 6, 2),
+            vote(0, 1, 2),
+        ] {
+            assert_eq!(kinds(&one, &document(&[], &[other])), NONE, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn says_who_signed_what_where() {
+        let primary = document(&[], &[vote(3, 4, 1)]);
+        let backup = document(&[], &[vote(2, 9, 0)]);
+        let found = conflicts(&[("primary", &primary), ("backup", &backup)]);
+        assert_eq!(
+            found[0].to_string(),
+            "key 0xaa: one attestation surrounds the other (not proven: a root is unknown): \
+             2 -> 9 in backup and 3 -> 4 in primary"
+        );
+    }
+}

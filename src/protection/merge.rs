@@ -333,3 +333,273 @@ impl Merged {
         if bad { Err(error) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: [u8; 32] = [1; 32];
+
+    fn key(byte: u8) -> PublicKey {
+        PublicKey::from_bytes(&[byte; 48]).unwrap()
+    }
+
+    fn floors(block_slot: Option<u64>, source_epoch: Option<u64>, target_epoch: Option<u64>) -> Floors {
+        Floors {
+            block_slot,
+            source_epoch,
+            target_epoch,
+        }
+    }
+
+    fn history(floors: &[(u8, Floors)]) -> History {
+        let floors = floors
+            .iter()
+            .map(|(byte, floors)| (key(*byte), *floors))
+            .collect();
+        History {
+            genesis_validators_root: Some(ROOT.into()),
+            floors,
+        }
+    }
+
+    fn merged(inputs: &[&History]) -> Merged {
+        let inputs: Vec<_> = inputs
+            .iter()
+            .map(|history| Input::new("input", history))
+            .collect();
+        merge(&inputs, ROOT).unwrap()
+    }
+
+    #[test]
+    fn takes_the_highest_of_each_component_and_all_keys() {
+        let a = history(&[(1, floors(Some(10), Some(3), Some(9))), (2, Floors::default())]);
+        let b = history(&[
+            (1, floors(Some(9), Some(5), Some(8))),
+            (3, floors(Some(4), None, None)),
+        ]);
+        let merged = merged(&[&a, &b]);
+        assert_eq!(
+            merged
+                .floors()
+                .iter()
+                .map(|(key, floors)| (key.clone(), *floors))
+                .collect::<Vec<_>>(),
+            [
+                (key(1), floors(Some(10), Some(5), Some(9))),
+                (key(2), Floors::default()),
+                (key(3), floors(Some(4), None, None))
+            ]
+        );
+        assert_eq!(merged.raises(), []);
+        assert_eq!(
+            merged.missing_keys([&key(1), &key(9), &key(9)].into_iter()),
+            [key(9)]
+        );
+    }
+
+    #[test]
+    fn raises_what_no_signer_can_hold_and_says_so() {
+        for (from, to, said) in [
+            (floors(Some(0), None, None), floors(None, None, None), false),
+            (
+                floors(None, Some(0), Some(0)),
+                floors(None, Some(0), Some(0)),
+                false,
+            ),
+            (floors(None, None, Some(7)), floors(None, Some(0), Some(7)), false),
+            (floors(None, Some(0), None), floors(None, Some(0), Some(0)), true),
+            (floors(None, Some(4), None), floors(None, Some(4), Some(5)), true),
+            (
+                floors(None, Some(4), Some(4)),
+                floors(None, Some(4), Some(5)),
+                true,
+            ),
+            (
+                floors(None, Some(5), Some(2)),
+                floors(None, Some(5), Some(6)),
+                true,
+            ),
+        ] {
+            let merged = merged(&[&history(&[(1, from)])]);
+            assert_eq!(merged.floors()[&key(1)], to, "{from}");
+            let raises = if said {
+                vec![Raise {
+                    key: key(1),
+                    from,
+                    to,
+                }]
+            } else {
+                Vec::new()
+            };
+            assert_eq!(merged.raises(), raises, "{from}");
+        }
+    }
+
+    #[test]
+    fn refuses_another_or_an_unknown_chain_and_names_the_input() {
+        let mut other = history(&[]);
+        other.genesis_validators_root = Some([2; 32].into());
+        let mut silent = history(&[]);
+        silent.genesis_validators_root = None;
+        let fine = history(&[]);
+        let error = merge(
+            &[Input::new("primary", &fine), Input::vouched("backup", &other)],
+            ROOT,
+        );
+        let expected = GenesisRoot(ROOT);
+        assert_eq!(
+            error,
+            Err(MergeError::OtherChain {
+                label: "backup".to_owned(),
+                found: [2; 32].into(),
+                expected
+            })
+        );
+        let error = merge(&[Input::new("primary", &silent)], ROOT);
+        assert_eq!(
+            error,
+            Err(MergeError::UnknownChain {
+                label: "primary".to_owned(),
+                expected
+            })
+        );
+        assert!(merge(&[Input::vouched("primary", &silent)], ROOT).is_ok());
+        assert_eq!(merge(&[], ROOT), Err(MergeError::NoInput));
+    }
+
+    #[test]
+    fn refuses_numbers_lodestar_cannot_hold() {
+        let limit = LARGEST_NUMBER;
+        for (held, field) in [
+            (floors(Some(limit + 1), None, None), "block slot"),
+            (floors(None, Some(limit), Some(limit)), "target epoch"),
+            (floors(None, Some(u64::MAX), None), "source epoch"),
+        ] {
+            match merge(&[Input::new("primary", &history(&[(1, held)]))], ROOT) {
+                Err(MergeError::TooLarge {
+                    label, field: found, ..
+                }) => {
+                    assert_eq!((label.as_str(), found), ("primary", field));
+                }
+                other => panic!("{held}: {other:?}"),
+            }
+        }
+        assert!(
+            merge(
+                &[Input::new(
+                    "a",
+                    &history(&[(1, floors(Some(limit), Some(1), Some(limit)))])
+                )],
+                ROOT
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn compares_with_what_was_held_before() {
+        let before = history(&[
+            (1, floors(Some(5), Some(1), Some(2))),
+            (2, floors(None, Some(1), Some(2))),
+            (3, floors(None, Some(9), Some(10))),
+            (4, Floors::default()),
+        ]);
+        let after = history(&[
+            (1, floors(Some(6), Some(1), Some(2))),
+            (2, floors(Some(0), Some(1), Some(2))),
+            (3, floors(Some(7), Some(8), Some(11))),
+            (5, Floors::default()),
+        ]);
+        let comparison = merged(&[&after]).comparison(&before);
+        assert_eq!(comparison.raised, [key(1), key(5)]);
+        assert_eq!(comparison.equal, [key(2)]);
+        let lower: Vec<_> = comparison.lower.iter().map(|lower| lower.key.clone()).collect();
+        assert_eq!(lower, [key(3), key(4)]);
+        let said = comparison.never_lower().unwrap_err().to_string();
+        assert!(
+            said.contains(&key(3).short()) && said.contains("source 8"),
+            "{said}"
+        );
+        assert!(
+            merged(&[&after, &before])
+                .comparison(&before)
+                .never_lower()
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn reads_back_only_when_every_component_of_every_key_is_held() {
+        let whole = floors(Some(6), Some(3), Some(4));
+        let merged = merged(&[&history(&[(1, whole), (2, whole)])]);
+        let held = |floors| history(&[(1, whole), (2, floors), (3, Floors::default())]);
+        assert_eq!(merged.verify_read_back(&held(whole)), Ok(()));
+        assert_eq!(
+            merged.verify_read_back(&held(floors(Some(7), Some(4), Some(9)))),
+            Ok(())
+        );
+        for low in [
+            floors(Some(5), Some(3), Some(4)),
+            floors(Some(6), Some(2), Some(4)),
+            floors(Some(6), Some(3), Some(3)),
+            floors(None, Some(3), Some(4)),
+            Floors::default(),
+        ] {
+            let error = merged.verify_read_back(&held(low)).unwrap_err();
+            assert_eq!(
+                error.lower,
+                [LowerFloor {
+                    key: key(2),
+                    expected: whole,
+                    found: low
+                }]
+            );
+        }
+        let error = merged.verify_read_back(&history(&[(1, whole)])).unwrap_err();
+        assert_eq!(
+            (error.missing.as_slice(), error.lower.as_slice()),
+            ([key(2)].as_slice(), [].as_slice())
+        );
+        let mut other = held(whole);
+        other.genesis_validators_root = Some([2; 32].into());
+        assert!(
+            merged
+                .verify_read_back(&other)
+                .unwrap_err()
+                .to_string()
+                .contains("of chain 0x0202")
+        );
+        other.genesis_validators_root = None;
+        assert_eq!(merged.verify_read_back(&other), Ok(()));
+    }
+
+    #[test]
+    fn steps_over_slots_and_targets_the_backup_already_holds() {
+        let before = history(&[
+            (1, floors(Some(5), Some(1), Some(2))),
+            (2, floors(Some(5), Some(1), Some(2))),
+            (3, floors(None, Some(1), Some(2))),
+        ]);
+        let primary = history(&[
+            (1, floors(Some(6), Some(1), Some(2))),
+            (2, floors(Some(5), Some(1), Some(2))),
+            (3, floors(None, Some(2), Some(3))),
+        ]);
+        let whole = merged(&[&before, &primary]);
+        let above = whole.only_raised(&before).stepped_over(&before).unwrap();
+        assert_eq!(
+            above.floors().clone().into_iter().collect::<Vec<_>>(),
+            [
+                (key(1), floors(Some(6), Some(1), Some(3))),
+                (key(3), floors(Some(1), Some(2), Some(3)))
+            ]
+        );
+        let mut after = before.clone();
+        above
+            .floors()
+            .iter()
+            .for_each(|(key, floors)| after.raise(key.clone(), *floors));
+        assert_eq!(whole.verify_read_back(&after), Ok(()));
+    }
+}
