@@ -3,6 +3,8 @@
 //! Must never pass by not running: where the vectors are found, all 38 have to run. They lie in
 //! `../shared/eip3076-vectors`, or where `FAILOVER_VECTORS` points.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
 use std::path::{Path, PathBuf};
 
 use failover::protection::{
@@ -131,11 +133,9 @@ fn every_official_vector_holds_for_the_minimal_strategy() {
     assert!(tried >= 150, "only {tried} messages tried");
 }
 
-/// Flagged for one message whose source lies above its target: there is no pair to show.
-const NO_PAIR: [&str; 2] = [
-    "single_validator_source_greater_than_target",
-    "single_validator_source_greater_than_target_sensible_iff_minified",
-];
+/// Flagged for one message whose source lies above its target (these vectors have no other): there
+/// is no pair to show.
+const NO_PAIR: &str = "single_validator_source_greater_than_target";
 
 #[test]
 fn conflicts_are_found_in_the_files_that_hold_them() {
@@ -144,8 +144,7 @@ fn conflicts_are_found_in_the_files_that_hold_them() {
         let step = &vector["steps"][0];
         let document = read(&serde_json::to_vec(&step["interchange"]).unwrap()).unwrap();
         let found = conflicts(&[("vector", &document)]);
-        let slashable =
-            step["contains_slashable_data"].as_bool().unwrap() && !NO_PAIR.contains(&name.as_str());
+        let slashable = step["contains_slashable_data"].as_bool().unwrap() && !name.starts_with(NO_PAIR);
         assert_eq!(!found.is_empty(), slashable, "{name}: {found:?}");
     }
 }
