@@ -1,10 +1,10 @@
 # The one script that failover runs on a host. POSIX sh, read from standard input by a shell that is held open.
-# Every batch is: fo_begin NONCE, then fo_op NAME ARG... lines, then fo_end. Output is framed line by line:
+# Every batch is: fo_begin NONCE [UNTIL], then fo_op NAME ARG... lines, then fo_end. Output is framed line by line:
 #   @fo NONCE begin MACHINE BOOT | @fo NONCE op N | o STDOUT | e STDERR | x STATUS | @fo NONCE end MACHINE BOOT
 # It must never take a value for a command, never remove what it did not create, never print a secret.
 FO_ROOT=${FO_ROOT-}
 LC_ALL=C; export LC_ALL
-PATH=${FO_PATH-}${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+PATH=${FO_PATH:+$FO_PATH:}${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 unset CDPATH ENV BASH_ENV SYSTEMD_PAGER PAGER
 SYSTEMD_COLORS=0 SYSTEMD_PAGER=cat; export SYSTEMD_COLORS SYSTEMD_PAGER
 umask 077
@@ -15,15 +15,28 @@ exec 4>&1
 fo_first_line() { IFS= read -r fo_line <"$1" 2>/dev/null; printf %s "${fo_line-}"; unset fo_line; }
 fo_machine() { fo_first_line "$FO_ROOT/etc/machine-id"; }
 fo_boot() { fo_first_line "$FO_ROOT/proc/sys/kernel/random/boot_id"; }
-fo_begin() { FO_N=$1 FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+fo_begin() { FO_N=$1 FO_UNTIL=${2-} FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+FO_NL='
+'
 fo_op() {
   printf '\n@fo %s op %s\n' "$FO_N" "$FO_I"
   FO_I=$((FO_I + 1))
+  # A batch that a healed network delivers after its asker has given up must do nothing.
+  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -le "$FO_UNTIL" ]; then
+    printf 'e not begun: the deadline of the question had passed on the host\nx 124\n'
+    return
+  fi
   fo_fn=$1; shift
-  FO_X=$( { { { ( "fo_$fo_fn" "$@" ) </dev/null 3>&- 4>&- 5>&-; echo $? >&5; } | sed 's/^/o /' >&4; } 2>&1 | sed 's/^/e /' >&4; } 5>&1 )
+  # Standard error is held back until standard output has ended: two writers on one pipe cut into each other's lines.
+  # The exit status is its last line.
+  FO_E=$( { { ( "fo_$fo_fn" "$@" ) </dev/null 4>&-; printf '\n%s' "$?" >&2; } | sed 's/^/o /' >&4; } 2>&1 )
+  FO_X=${FO_E##*"$FO_NL"} FO_E=${FO_E%"$FO_NL"*} FO_E=${FO_E%"$FO_NL"}
+  [ -z "$FO_E" ] || { echo; printf '%s\n' "$FO_E" | sed 's/^/e /'; }
   printf '\nx %s\n' "$FO_X"
 }
+# Hundredths of a second since the host started, of the real kernel also in a test's root.
+fo_uptime() { IFS=' ' read -r fo_up fo_rest </proc/uptime && printf '%s\n' "${fo_up%.*}${fo_up#*.}"; unset fo_rest; }
 
 # ---- looking -------------------------------------------------------------------------------------------------
 
