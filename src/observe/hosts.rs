@@ -80,6 +80,11 @@ impl Hosts {
         }
     }
 
+    /// The link itself, for a question that runs beside a counted one.
+    pub fn link_of(&self, role: Role) -> &Arc<dyn Transport> {
+        &self.host(role).link
+    }
+
     /// Sequential round trips so far; two hosts asked side by side count once, connecting does not count.
     pub fn round_trips(&self) -> u32 {
         self.round_trips.load(Ordering::Relaxed)

@@ -8,5 +8,5 @@ mod protection;
 
 pub use gather::{Scope, blank, evidence, reading_calls, read_reading};
 pub use hosts::{Host, Hosts, Patience};
-pub use install::discover;
+pub use install::{client, discover, discover_one};
 pub use protection::{ARCHIVE, ExportCalls, Exported, WORK, export_calls, history, read_export};

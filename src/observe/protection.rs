@@ -8,7 +8,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::clients::Install;
+use super::install::client;
+use crate::clients::{Client, ExportFailure, Install};
 use crate::protection::{History, Interchange, fold, read};
 use crate::transport::{Batch, Call, Op, Output};
 
@@ -28,7 +29,16 @@ pub struct ExportCalls {
     pub calls: Batch,
     /// Where the client writes the document.
     pub file: String,
+    id: String,
+    client: &'static Client,
     copied: bool,
+}
+
+impl ExportCalls {
+    /// Name of the work directory, for clearing it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 /// What an export came to.
@@ -37,35 +47,38 @@ pub enum Exported {
     /// The document and its bytes, whose hash was compared with the host's.
     Document(Box<Interchange>, Vec<u8>),
     /// It is too large to travel inside the frame: fetch this file, of this hash.
-    Large { file: String, sha256: String },
+    Large {
+        /// Path on the host.
+        file: String,
+        /// What the host says of it.
+        sha256: String,
+    },
     /// There is no database on the host.
     NoDatabase,
 }
 
-/// Calls for an export under the work directory of `run`. With `copy` the client opens a private copy, and the work
-/// directory is cleared behind it.
-pub fn export_calls(install: &Install, run: &str, copy: bool, limit_s: u64) -> ExportCalls {
-    let number = EXPORTS.fetch_add(1, Ordering::Relaxed);
-    let stamp = jiff::Timestamp::now().as_nanosecond();
-    let work = format!("{WORK}/{run}");
-    let mut calls = vec![Call::new(Op::WorkDir, [run, &install.user])];
+/// Calls for an export in a work directory of its own below `run`. With `copy` the client opens a private copy.
+///
+/// # Errors
+/// The client's command is not known.
+pub fn export_calls(install: &Install, run: &str, copy: bool, limit_s: u64) -> Result<ExportCalls, String> {
+    let client = client(install)?;
+    let stamp = jiff::Timestamp::now().as_microsecond();
+    let id = format!("{run}.{stamp}-{}", EXPORTS.fetch_add(1, Ordering::Relaxed));
+    let work = format!("{WORK}/{id}");
+    let mut calls = vec![Call::new(Op::WorkDir, [&id, &install.user])];
     let at;
     let used = if copy {
-        calls.push(Call::new(Op::Copy, [run, &install.database]));
+        calls.push(Call::new(Op::Copy, [&id, &install.database]));
         at = install.relocated(&work);
         &at
     } else {
         install
     };
-    let (argv, file) = used.export(&work, &format!("export-{stamp}-{number}"));
-    let mut args = vec![install.user.clone(), limit_s.to_string()];
-    args.extend(argv);
-    calls.push(Call { op: Op::Run, args });
+    calls.push(install.run(limit_s, (client.export)(used, &work)?));
+    let file = (client.exported_file)(&work);
     calls.push(Call::new(Op::Get, [file.clone(), INLINE_BYTES.to_string()]));
-    if copy {
-        calls.push(Call::new(Op::ClearWork, [run]));
-    }
-    ExportCalls { calls, file, copied: copy }
+    Ok(ExportCalls { calls, file, id, client, copied: copy })
 }
 
 /// Reads the outputs of [`export_calls`]. The client's exit status alone proves nothing: the file decides.
@@ -83,10 +96,13 @@ pub fn read_export(calls: &ExportCalls, outputs: &[Output]) -> Result<Exported, 
         }
     }
     let ran = next()?;
-    let said = format!("{} {}", ran.stderr.trim(), ran.stdout.trim());
-    let said = said.trim().lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned();
-    ran.ok().map_err(|why| format!("the client's export failed: {why}"))?;
-    let got = next()?.ok().map_err(|why| format!("the client wrote no file ({why}); it said: {said}"))?;
+    if let Err(failure) = (calls.client.read_export)(ran) {
+        return match failure {
+            ExportFailure::NoHistory if calls.client.no_history_is_certain => Ok(Exported::NoDatabase),
+            ExportFailure::NoHistory | ExportFailure::Locked | ExportFailure::Other(_) => Err(failure.to_string()),
+        };
+    }
+    let got = next()?.ok().map_err(|why| format!("the client wrote no file ({why})"))?;
     let mut lines = got.lines();
     let mut field = |name: &str| {
         lines

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::fence::install;
 use super::{Done, Happened, World};
 use crate::guards::Role;
-use crate::observe::{Exported, Patience, WORK, export_calls, history, read_export};
+use crate::observe::{Exported, Patience, WORK, client, export_calls, history, read_export};
 use crate::protection::{Certainty, History, Input, Interchange, Merged, conflicts, merge, read, write};
 use crate::protocol::Event;
 use crate::transport::{Call, Op, Reply};
@@ -17,8 +17,9 @@ use crate::transport::{Call, Op, Reply};
 pub(super) async fn collect(world: &mut World) -> Done {
     let limit_s = world.plan.timeouts.client_s;
     let (primary, backup) = (install(&world.hosts.primary)?, install(&world.hosts.backup)?);
-    let from_primary = export_calls(&primary, &world.run.id, false, limit_s);
-    let from_backup = export_calls(&backup, &world.run.id, true, limit_s);
+    let lost = |why: String| Happened::new(Event::CollectFailed, why);
+    let from_primary = export_calls(&primary, &world.run.id, false, limit_s).map_err(lost)?;
+    let from_backup = export_calls(&backup, &world.run.id, true, limit_s).map_err(lost)?;
     let mut backup_batch = vec![Call::new(Op::Archive, [&world.run.id, &backup.database])];
     backup_batch.extend(from_backup.calls.clone());
     let (a, b) = world.hosts.ask_both(&from_primary.calls, &backup_batch, limit_s, Patience::Once).await;
@@ -142,20 +143,30 @@ pub(super) async fn import(world: &mut World) -> Done {
     let file = format!("{WORK}/{}/import.json", world.run.id);
     let limit_s = world.plan.timeouts.client_s;
     let mut run = vec![backup.user.clone(), limit_s.to_string()];
-    run.extend(backup.import(&file));
-    let batch = vec![
+    run.extend(client(&backup).and_then(|client| (client.import)(&backup, &file)).map_err(failed)?);
+    let after = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
+    // The export that proves the import travels behind it, so that reading back costs no round trip of its own.
+    let mut batch = vec![
         Call::new(Op::WorkDir, [&world.run.id, &backup.user]),
         Call::new(Op::Put, [&world.run.id, "import.json", &backup.user, &sha256, &text]),
         Call { op: Op::Run, args: run },
     ];
-    let reply = world.hosts.ask(Role::Backup, &batch, limit_s, Patience::Once).await?;
-    for (step, output) in ["work directory", "sending the document", "the client's import"].iter().zip(&reply.outputs)
-    {
-        if let Err(why) = output.ok() {
+    let steps = batch.len();
+    batch.extend(after.calls.clone());
+    let reply = world.hosts.ask(Role::Backup, &batch, limit_s * 2, Patience::Once).await?;
+    let mut said: Vec<Result<(), String>> = reply.outputs.iter().take(2).map(|it| it.ok().map(|_| ())).collect();
+    said.push(match (client(&backup), reply.outputs.get(2)) {
+        (Ok(client), Some(output)) => (client.read_import)(output),
+        (Err(why), _) => Err(why),
+        (_, None) => Err("the answer ends too early".to_owned()),
+    });
+    for (step, result) in ["work directory", "sending the document", "the client's import"].iter().zip(said) {
+        if let Err(why) = result {
             let back = put_back(world).await;
             return Err(failed(format!("{host}: {step}: {why}; {back}")));
         }
     }
+    world.memory.after_import = Some(read_export(&after, &reply.outputs[steps..]));
     Ok(Happened::with(
         Event::Imported,
         format!("{} keys given to {host}", import.floors().len()),
@@ -178,17 +189,21 @@ async fn put_back(world: &World) -> String {
 }
 
 /// What the backup's database holds now, through its client's export.
-pub(super) async fn export_backup(world: &World) -> Result<History, Happened> {
+pub(super) async fn export_backup(world: &mut World) -> Result<History, Happened> {
     let backup = install(&world.hosts.backup)?;
-    let limit_s = world.plan.timeouts.client_s;
-    let calls = export_calls(&backup, &world.run.id, false, limit_s);
-    let reply = world.hosts.ask(Role::Backup, &calls.calls, limit_s, Patience::Once).await?;
-    let failed =
-        |why: String| Happened::new(Event::ReadBackFails, format!("{}: {why}", world.hosts.backup.name()));
-    let exported = read_export(&calls, &reply.outputs).map_err(failed)?;
-    let found = document(world, Role::Backup, exported).await.map_err(|happened| match happened.event {
-        Event::CollectFailed => failed(happened.why),
-        _ => happened,
+    let name = world.hosts.backup.name().to_owned();
+    let failed = |why: String| Happened::new(Event::ReadBackFails, format!("{name}: {why}"));
+    let exported = match world.memory.after_import.take() {
+        Some(exported) => exported.map_err(failed)?,
+        None => {
+            let limit_s = world.plan.timeouts.client_s;
+            let calls = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
+            let reply = world.hosts.ask(Role::Backup, &calls.calls, limit_s, Patience::Once).await?;
+            read_export(&calls, &reply.outputs).map_err(failed)?
+        }
+    };
+    let found = document(world, Role::Backup, exported).await.map_err(|happened| {
+        if happened.event == Event::CollectFailed { failed(happened.why) } else { happened }
     })?;
     found.map(|document| history(&document)).ok_or_else(|| failed("there is no database".to_owned()))
 }

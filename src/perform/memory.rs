@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::observe::Exported;
 use crate::guards::{FenceReading, Finding, Generation};
 use crate::protection::{FloorMap, History, Interchange, Merged};
 
@@ -91,6 +92,8 @@ pub struct Memory {
     pub backup_history: Option<Interchange>,
     /// The backup's folded history before the import.
     pub backup_before: Option<History>,
+    /// The backup's export that travelled behind the import; read once.
+    pub after_import: Option<Result<Exported, String>>,
     /// The merged floors.
     pub merged: Option<Merged>,
     /// The merged floors as an earlier process of this run wrote them.
