@@ -194,7 +194,7 @@ async fn on_chain(
         let why = match b {
             Err(error) => error.to_string(),
             Ok(reply) if reply.outputs.len() <= blocks => "the answer ends too early".to_owned(),
-            Ok(reply) => match seen_on_chain(&reply.outputs, duties, blocks, since, &indices) {
+            Ok(reply) => match seen_on_chain(&reply.outputs, duties, blocks, since, epochs.len() > 1, &indices) {
                 Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
                 Ok(None) => format!("no block up to slot {upto} holds one"),
                 Err(why) => why,
@@ -214,6 +214,7 @@ fn seen_on_chain(
     duties: usize,
     blocks: usize,
     since: u64,
+    newer_epoch: bool,
     indices: &BTreeSet<u64>,
 ) -> Result<Option<Option<u64>>, String> {
     let included: Result<BTreeSet<Included>, String> =
@@ -223,11 +224,11 @@ fn seen_on_chain(
     {
         return Ok(Some(Some(first.slot)));
     }
-    // Liveness would also count what the primary signed earlier in the epoch, so only the newest epoch's word counts,
-    // and only where blocks cannot be read.
+    // Liveness would also count what the primary signed earlier in the same epoch, so only the word on an epoch that
+    // began after the first attestation counts, and only where blocks cannot be read.
     match (included, read_liveness(indices, &outputs[duties - 1])) {
         (Ok(_), _) => Ok(None),
-        (Err(_), Ok(live)) if !live.is_empty() => Ok(Some(None)),
+        (Err(_), Ok(live)) if newer_epoch && !live.is_empty() => Ok(Some(None)),
         (Err(why), _) => Err(why),
     }
 }
