@@ -36,7 +36,7 @@ fo_op() {
   printf '\nx %s\n' "$FO_X"
 }
 # Hundredths of a second since the host started, of the real kernel also in a test's root.
-fo_uptime() { IFS=' ' read -r fo_up fo_rest </proc/uptime && printf '%s\n' "${fo_up%.*}${fo_up#*.}"; unset fo_rest; }
+fo_uptime() { read -r fo_up </proc/uptime && fo_up=${fo_up%% *} && printf '%s\n' "${fo_up%.*}${fo_up#*.}"; }
 
 # ---- looking -------------------------------------------------------------------------------------------------
 

@@ -36,11 +36,12 @@ fn refused(why: impl Into<String>) -> Failure {
 
 async fn with_file(handle: &mut Handle<Handler>, user: &str, file: &Path) -> Result<(), Failure> {
     let shown = file.display();
-    let key = load_secret_key(file, None).map_err(|error| match error {
-        russh::keys::Error::KeyIsEncrypted => refused(format!(
-            "{shown} is encrypted: load it into ssh-agent and name no key file, or use openssh"
-        )),
-        error => refused(format!("{shown}: {error}")),
+    let key = load_secret_key(file, None).map_err(|error| {
+        if let russh::keys::Error::KeyIsEncrypted = error {
+            let why = "is encrypted: load it into ssh-agent and name no key file, or use the openssh transport";
+            return refused(format!("{shown} {why}"));
+        }
+        refused(format!("{shown}: {error}"))
     })?;
     let hash = hash_for(handle, key.public_key()).await?;
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
