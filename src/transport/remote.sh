@@ -135,9 +135,11 @@ fo_run() {
   else timeout -k 5 "$fo_limit" runuser -u "$fo_user" -- "$@"; fi
 }
 
+# A file's size and hash; its content too when it is no larger than LIMIT bytes.
 fo_get() {
-  printf 'sha256=%s\n' "$(sha256sum <"$1" | cut -d' ' -f1)"
-  base64 <"$1"
+  fo_bytes=$(wc -c <"$1") && fo_sum=$(sha256sum <"$1") || return
+  printf 'bytes=%d\nsha256=%s\n' "$fo_bytes" "${fo_sum%% *}"
+  [ "$fo_bytes" -gt "$2" ] || base64 <"$1"
 }
 
 # ---- waiting -------------------------------------------------------------------------------------------------
@@ -152,6 +154,15 @@ fo_await_metric() {
     fo_value=$(fo_metric "$1" "$2")
     if [ -n "$fo_value" ] && [ "$fo_value" -gt "$3" ]; then printf 'seen=%s\ntime=%s\n' "$fo_value" "$(date +%s.%N)"; return 0; fi
     [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
+    sleep 0.2
+  done
+}
+fo_await_head() {
+  fo_until=$(($(date +%s) + $3))
+  while :; do
+    fo_head=$(curl -sS -g --noproxy '*' --max-time 2 -- "$1/beacon/headers/head" 2>/dev/null | sed -n 's/.*"slot":"\{0,1\}\([0-9][0-9]*\).*/\1/p')
+    if [ -n "$fo_head" ] && [ "$fo_head" -ge "$2" ]; then printf 'head=%s\n' "$fo_head"; return 0; fi
+    [ "$(date +%s)" -lt "$fo_until" ] || { printf 'head=no\n'; return 0; }
     sleep 0.2
   done
 }
@@ -238,7 +249,18 @@ fo_work_dir() {
   if [ -n "$2" ]; then chown "$2" "$FO_STATE/work/$1" || return; fi
   printf '%s\n' "$FO_STATE/work/$1"
 }
-fo_clear_work() { case $1 in ''|*/*|.*) return 2;; esac; rm -rf "${FO_STATE:?}/work/$1"; }
+fo_clear_work() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  rm -rf "${FO_STATE:?}/work/$1" && { rmdir "$FO_STATE/work" "$FO_STATE" 2>/dev/null || :; }
+}
+
+# A private copy of a database in the run's work directory, so that a client may open it and the original stays as it is.
+fo_copy() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  if [ ! -e "$2" ]; then printf 'copy=absent\n'; return 0; fi
+  fo_to=$FO_STATE/work/$1/$(basename "$2")
+  rm -rf "$fo_to" && cp -a "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
+}
 
 # Every file below a path with its hash, in a fixed order: equal text means equal content.
 fo_sums() {
