@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{Destination, ErrorKind, Transport, TransportError, failure::Failure, local, openssh, russh};
 
 /// How the hosts are reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TransportKind {
     /// The operator's own `ssh`, with its configuration, agent and known hosts. The default.
     #[default]

@@ -264,14 +264,13 @@ async fn execute(command: String, mut channel: Channel<Msg>, handle: Handle, sha
     let fault = shared.fault.lock().unwrap().take();
     let input = tokio::spawn(async move {
         while let Some(message) = channel.wait().await {
-            match message {
-                ChannelMsg::Data { data } => {
-                    if stdin.write_all(&data).await.is_err() {
-                        return;
-                    }
-                }
-                ChannelMsg::Eof | ChannelMsg::Close => return,
-                _ => {}
+            let ended = match message {
+                ChannelMsg::Data { data } => stdin.write_all(&data).await.is_err(),
+                ChannelMsg::Eof | ChannelMsg::Close => true,
+                _ => false,
+            };
+            if ended {
+                return;
             }
         }
     });
@@ -376,7 +375,7 @@ impl Output {
             Some(Fault::Garbage(at)) if at == here && kind == "op" => {
                 Strike::Send(format!("{text}what is this\n"))
             }
-            Some(Fault::ForeignNonce(at)) if at == here && kind != "" => {
+            Some(Fault::ForeignNonce(at)) if at == here && !kind.is_empty() => {
                 Strike::Send(text.replace(marker[1], "0123456789abcdef0123456789abcdef"))
             }
             Some(Fault::OtherMachine(at)) if at == here && kind == "end" => {

@@ -12,7 +12,10 @@ mod server;
 
 mod answers;
 mod fetching;
+mod papers;
 mod refusals;
+mod remote;
+mod rooted;
 
 use std::sync::Arc;
 use std::time::Duration;

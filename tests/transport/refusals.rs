@@ -189,6 +189,13 @@ async fn a_missing_shell_or_sudo_and_a_sudo_that_refuses() {
     }
 }
 
+fn plain() -> Destination {
+    Destination {
+        host: "validator-a.example".to_owned(),
+        ..Destination::default()
+    }
+}
+
 #[test]
 fn what_ssh_could_misread_is_refused_before_anything_runs() {
     let bad = [
@@ -219,69 +226,66 @@ fn what_ssh_could_misread_is_refused_before_anything_runs() {
             );
         }
     }
-    let plain = || Destination {
-        host: "validator-a.example".to_owned(),
-        ..Destination::default()
-    };
-    assert_eq!(plain().check(), Ok(()));
-    assert!(
+    let jump = |hosts: &[&str]| hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>();
+    for to in [
         Destination {
             user: Some("-lroot".to_owned()),
             ..plain()
-        }
-        .check()
-        .is_err()
-    );
-    assert!(
-        Destination {
-            jump_hosts: vec!["ok".to_owned(), "-oX".to_owned()],
-            ..plain()
-        }
-        .check()
-        .is_err()
-    );
-    assert!(
-        Destination {
-            jump_hosts: vec!["u@-oX".to_owned()],
-            ..plain()
-        }
-        .check()
-        .is_err()
-    );
-    assert!(
-        Destination {
-            jump_hosts: vec!["u@bastion:2222".to_owned()],
-            ..plain()
-        }
-        .check()
-        .is_ok()
-    );
-    assert!(
+        },
         Destination {
             address: Some("-x".to_owned()),
             ..plain()
+        },
+        Destination {
+            jump_hosts: jump(&["ok", "-oX"]),
+            ..plain()
+        },
+        Destination {
+            jump_hosts: jump(&["u@-oX"]),
+            ..plain()
+        },
+        Destination {
+            known_hosts: Some("a\nb".into()),
+            ..plain()
+        },
+    ] {
+        assert!(to.check().is_err(), "{to:?}");
+    }
+}
+
+#[test]
+fn usual_destinations_pass_and_no_setting_is_ignored() {
+    let jump_hosts = vec!["u@bastion:2222".to_owned()];
+    assert_eq!(plain().check(), Ok(()));
+    assert_eq!(
+        Destination {
+            jump_hosts: jump_hosts.clone(),
+            ..plain()
         }
-        .check()
-        .is_err()
+        .check(),
+        Ok(())
     );
-    assert!(
+    assert_eq!(
         Destination {
             host: "::1".to_owned(),
             ..plain()
         }
-        .check()
-        .is_ok()
+        .check(),
+        Ok(())
     );
-    let russh = transport::open(
-        TransportKind::Russh,
+    for to in [
         Destination {
-            jump_hosts: vec!["b".to_owned()],
+            jump_hosts,
             ..plain()
         },
-    );
-    assert_eq!(
-        russh.err().map(|error| error.kind),
-        Some(ErrorKind::BadDestination),
-        "never ignored"
-    );
+        Destination {
+            config_file: Some("c".into()),
+            ..plain()
+        },
+    ] {
+        let refused = transport::open(TransportKind::Russh, to)
+            .err()
+            .map(|error| error.kind);
+        assert_eq!(refused, Some(ErrorKind::BadDestination), "russh knows neither");
+    }
 }

@@ -38,7 +38,8 @@ async fn with_file(handle: &mut Handle<Handler>, user: &str, file: &Path) -> Res
     let shown = file.display();
     let key = load_secret_key(file, None).map_err(|error| {
         if let russh::keys::Error::KeyIsEncrypted = error {
-            let why = "is encrypted: load it into ssh-agent and name no key file, or use the openssh transport";
+            let why =
+                "is encrypted: load it into ssh-agent and name no key file, or use the openssh transport";
             return refused(format!("{shown} {why}"));
         }
         refused(format!("{shown}: {error}"))
