@@ -1,1 +1,27 @@
-//! (being built)
+//! Slashing protection as pure data: read every client's interchange, fold it to floors, find
+//! conflicts, merge, write the one form every client accepts, and judge what was read back.
+//!
+//! Must never touch the world (no IO, no clock, no async), never lower a floor, and never let
+//! anything but a `Merged` become bytes for import. Rules are those of EIP-3076; `docs/` and the
+//! doc comments name the section or the client's quirk behind each one.
+
+pub mod compare;
+pub mod conflicts;
+pub mod floors;
+pub mod interchange;
+pub mod merge;
+pub mod pubkey;
+pub mod read_error;
+mod reader;
+pub mod root;
+pub mod writer;
+
+pub use compare::{Comparison, LowerFloor, LoweredFloors, ReadBackError};
+pub use conflicts::{Certainty, Conflict, ConflictKind, Message, Witness, conflicts};
+pub use floors::{FloorMap, Floors, History};
+pub use interchange::{Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock, fold, read};
+pub use merge::{Input, MergeError, Merged, Raise, merge};
+pub use pubkey::{PublicKey, PublicKeyError};
+pub use read_error::{Place, ReadError};
+pub use root::{GenesisRoot, Root, RootError};
+pub use writer::write;

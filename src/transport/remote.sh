@@ -1,10 +1,10 @@
 # The one script that failover runs on a host. POSIX sh, read from standard input by a shell that is held open.
-# Every batch is: fo_begin NONCE, then fo_op NAME ARG... lines, then fo_end. Output is framed line by line:
+# Every batch is: fo_begin NONCE [UNTIL], then fo_op NAME ARG... lines, then fo_end. Output is framed line by line:
 #   @fo NONCE begin MACHINE BOOT | @fo NONCE op N | o STDOUT | e STDERR | x STATUS | @fo NONCE end MACHINE BOOT
 # It must never take a value for a command, never remove what it did not create, never print a secret.
 FO_ROOT=${FO_ROOT-}
 LC_ALL=C; export LC_ALL
-PATH=${FO_PATH-}${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+PATH=${FO_PATH:+$FO_PATH:}${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 unset CDPATH ENV BASH_ENV SYSTEMD_PAGER PAGER
 SYSTEMD_COLORS=0 SYSTEMD_PAGER=cat; export SYSTEMD_COLORS SYSTEMD_PAGER
 umask 077
@@ -15,15 +15,28 @@ exec 4>&1
 fo_first_line() { IFS= read -r fo_line <"$1" 2>/dev/null; printf %s "${fo_line-}"; unset fo_line; }
 fo_machine() { fo_first_line "$FO_ROOT/etc/machine-id"; }
 fo_boot() { fo_first_line "$FO_ROOT/proc/sys/kernel/random/boot_id"; }
-fo_begin() { FO_N=$1 FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+fo_begin() { FO_N=$1 FO_UNTIL=${2-} FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+FO_NL='
+'
 fo_op() {
   printf '\n@fo %s op %s\n' "$FO_N" "$FO_I"
   FO_I=$((FO_I + 1))
+  # A batch that a healed network delivers after its asker has given up must do nothing.
+  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -le "$FO_UNTIL" ]; then
+    printf 'e not begun: the deadline of the question had passed on the host\nx 124\n'
+    return
+  fi
   fo_fn=$1; shift
-  FO_X=$( { { { ( "fo_$fo_fn" "$@" ) </dev/null 3>&- 4>&- 5>&-; echo $? >&5; } | sed 's/^/o /' >&4; } 2>&1 | sed 's/^/e /' >&4; } 5>&1 )
+  # Standard error is held back until standard output has ended: two writers on one pipe cut into each other's lines.
+  # The exit status is its last line.
+  FO_E=$( { { ( "fo_$fo_fn" "$@" ) </dev/null 4>&-; printf '\n%s' "$?" >&2; } | sed 's/^/o /' >&4; } 2>&1 )
+  FO_X=${FO_E##*"$FO_NL"} FO_E=${FO_E%"$FO_NL"*} FO_E=${FO_E%"$FO_NL"}
+  [ -z "$FO_E" ] || { echo; printf '%s\n' "$FO_E" | sed 's/^/e /'; }
   printf '\nx %s\n' "$FO_X"
 }
+# Hundredths of a second since the host started, of the real kernel also in a test's root.
+fo_uptime() { IFS=' ' read -r fo_up fo_rest </proc/uptime && printf '%s\n' "${fo_up%.*}${fo_up#*.}"; unset fo_rest; }
 
 # ---- looking -------------------------------------------------------------------------------------------------
 
@@ -122,9 +135,11 @@ fo_run() {
   else timeout -k 5 "$fo_limit" runuser -u "$fo_user" -- "$@"; fi
 }
 
+# A file's size and hash; its content too when it is no larger than LIMIT bytes.
 fo_get() {
-  printf 'sha256=%s\n' "$(sha256sum <"$1" | cut -d' ' -f1)"
-  base64 <"$1"
+  fo_bytes=$(wc -c <"$1") && fo_sum=$(sha256sum <"$1") || return
+  printf 'bytes=%d\nsha256=%s\n' "$fo_bytes" "${fo_sum%% *}"
+  [ "$fo_bytes" -gt "$2" ] || base64 <"$1"
 }
 
 # ---- waiting -------------------------------------------------------------------------------------------------
@@ -139,6 +154,15 @@ fo_await_metric() {
     fo_value=$(fo_metric "$1" "$2")
     if [ -n "$fo_value" ] && [ "$fo_value" -gt "$3" ]; then printf 'seen=%s\ntime=%s\n' "$fo_value" "$(date +%s.%N)"; return 0; fi
     [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
+    sleep 0.2
+  done
+}
+fo_await_head() {
+  fo_until=$(($(date +%s) + $3))
+  while :; do
+    fo_head=$(curl -sS -g --noproxy '*' --max-time 2 -- "$1/beacon/headers/head" 2>/dev/null | sed -n 's/.*"slot":"\{0,1\}\([0-9][0-9]*\).*/\1/p')
+    if [ -n "$fo_head" ] && [ "$fo_head" -ge "$2" ]; then printf 'head=%s\n' "$fo_head"; return 0; fi
+    [ "$(date +%s)" -lt "$fo_until" ] || { printf 'head=no\n'; return 0; }
     sleep 0.2
   done
 }
@@ -225,7 +249,18 @@ fo_work_dir() {
   if [ -n "$2" ]; then chown "$2" "$FO_STATE/work/$1" || return; fi
   printf '%s\n' "$FO_STATE/work/$1"
 }
-fo_clear_work() { case $1 in ''|*/*|.*) return 2;; esac; rm -rf "${FO_STATE:?}/work/$1"; }
+fo_clear_work() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  rm -rf "${FO_STATE:?}/work/$1" && { rmdir "$FO_STATE/work" "$FO_STATE" 2>/dev/null || :; }
+}
+
+# A private copy of a database in the run's work directory, so that a client may open it and the original stays as it is.
+fo_copy() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  if [ ! -e "$2" ]; then printf 'copy=absent\n'; return 0; fi
+  fo_to=$FO_STATE/work/$1/$(basename "$2")
+  rm -rf "$fo_to" && cp -a "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
+}
 
 # Every file below a path with its hash, in a fixed order: equal text means equal content.
 fo_sums() {
