@@ -95,13 +95,24 @@ impl SimBeacon {
         })
     }
 
-    fn head(&self, around: Around<'_>) -> u64 {
+    /// The slot of its head. None: nothing listens.
+    pub fn head(&self, around: Around<'_>) -> Option<u64> {
+        (!self.broken).then(|| self.head_slot(around))
+    }
+
+    fn head_slot(&self, around: Around<'_>) -> u64 {
         around.chain.slot_at(around.now).saturating_sub(self.behind)
+    }
+
+    /// The slot that a block id means: `head`, or a slot up to it.
+    fn slot_of(&self, around: Around<'_>, id: &str) -> Option<u64> {
+        let head = self.head_slot(around);
+        if id == "head" { Some(head) } else { id.parse().ok().filter(|slot| *slot <= head) }
     }
 
     fn sync_state(&self, around: Around<'_>) -> Answer {
         data(json!({
-            "head_slot": self.head(around).to_string(),
+            "head_slot": self.head_slot(around).to_string(),
             "sync_distance": self.behind.to_string(),
             "is_syncing": self.syncing,
             "is_optimistic": self.optimistic,
@@ -174,9 +185,7 @@ impl SimBeacon {
     }
 
     fn header(&self, around: Around<'_>, id: &str) -> Answer {
-        let head = self.head(around);
-        let slot = if id == "head" { Some(head) } else { id.parse().ok().filter(|slot| *slot <= head) };
-        let Some(slot) = slot else { return not_found("Header not found") };
+        let Some(slot) = self.slot_of(around, id) else { return not_found("Header not found") };
         data(json!({
             "root": block_root(slot),
             "canonical": true,
@@ -185,9 +194,7 @@ impl SimBeacon {
     }
 
     fn block(&self, around: Around<'_>, version: &str, id: &str) -> Answer {
-        let head = self.head(around);
-        let slot = if id == "head" { Some(head) } else { id.parse().ok().filter(|slot| *slot <= head) };
-        let Some(slot) = slot else { return not_found("Block not found") };
+        let Some(slot) = self.slot_of(around, id) else { return not_found("Block not found") };
         if version == "v1" {
             return not_found("Route not found");
         }
@@ -203,8 +210,7 @@ impl SimBeacon {
     }
 
     fn block_attestations(&self, around: Around<'_>, id: &str) -> Answer {
-        let head = self.head(around);
-        match if id == "head" { Some(head) } else { id.parse().ok().filter(|slot| *slot <= head) } {
+        match self.slot_of(around, id) {
             Some(slot) => data(Value::Array(self.included(around, slot))),
             None => not_found("Block not found"),
         }

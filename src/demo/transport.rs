@@ -10,7 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::host::{Link, Power};
 use super::world::World;
-use crate::transport::{Batch, Call, ErrorKind, Fetched, Reply, Transport, TransportError};
+use crate::transport::{Batch, Call, ErrorKind, Fetched, Output, Reply, Transport, TransportError};
 
 /// What becomes of an ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +53,12 @@ pub struct Ask<'a> {
     pub calls: &'a [Call],
 }
 
+type Decide = dyn FnMut(&Ask<'_>) -> Fate + Send;
+
 /// Decides the fate of asks; shared by the transports of one run, which count their asks together.
 #[derive(Clone)]
 pub struct FaultPlan {
-    decide: Arc<Mutex<dyn FnMut(&Ask<'_>) -> Fate + Send>>,
+    decide: Arc<Mutex<Decide>>,
     asks: Arc<AtomicU64>,
 }
 
@@ -178,7 +180,7 @@ impl SimTransport {
         let mut outputs = Vec::with_capacity(batch.len());
         for call in batch {
             match self.world.perform(self.position, call).await {
-                Some(output) => outputs.push(output),
+                Some(output) => outputs.push(as_framed(output)),
                 None => return Err(self.error(ErrorKind::Lost, true)),
             }
         }
@@ -205,6 +207,16 @@ impl SimTransport {
             })
             .flatten()
     }
+}
+
+/// As the frame carries it: every line ends with a newline, the last one too.
+fn as_framed(mut output: Output) -> Output {
+    for text in [&mut output.stdout, &mut output.stderr] {
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+    }
+    output
 }
 
 #[async_trait::async_trait]

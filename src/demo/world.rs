@@ -9,11 +9,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::chain::{Chain, Duty, Moment, hex_from};
+use super::chain::Chain;
 use super::database::{Database, Records};
-use super::host::{self, Around, LOCK, SimHost, Timing, UNIT, unit::Unit};
-use super::referee::{Message, Period, Referee, Signed, Verdict};
+use super::host::{Around, Link, SimHost, Timing};
+use super::referee::{Period, Referee, Verdict};
 use crate::transport::{Call, Op, Output};
+
+mod beginning;
+
+use beginning::{arrange, chain_of, write_history};
 
 /// How a world is made.
 #[derive(Debug, Clone)]
@@ -184,10 +188,8 @@ impl World {
         if let Some(takes) = self.time_taken(host, call.op) {
             tokio::time::sleep(takes).await;
         }
-        let output = match call.op {
-            Op::AwaitMetric | Op::AwaitJournal => self.wait_for(host, call).await?,
-            _ => self.answer(host, call)?,
-        };
+        let waits = matches!(call.op, Op::AwaitMetric | Op::AwaitHead | Op::AwaitJournal);
+        let output = if waits { self.wait_for(host, call).await? } else { self.answer(host, call)? };
         if self.fire(host, call, When::After) { None } else { Some(output) }
     }
 
@@ -205,7 +207,7 @@ impl World {
     pub fn heal_links(&self) {
         self.with(|inside, _| {
             for host in &mut inside.hosts {
-                host.link = host::Link::Up;
+                host.link = Link::Up;
             }
         });
     }
@@ -232,7 +234,7 @@ impl World {
         let until = Instant::now() + Duration::from_secs_f64(limit.clamp(0.0, 86_400.0));
         loop {
             let output = self.answer(host, call)?;
-            if output.stdout != "seen=no\n" || Instant::now() >= until {
+            if !matches!(output.stdout.as_str(), "seen=no\n" | "head=no\n") || Instant::now() >= until {
                 return Some(output);
             }
             tokio::time::sleep(self.poll).await;
@@ -241,12 +243,8 @@ impl World {
 
     fn time_taken(&self, host: usize, op: Op) -> Option<Duration> {
         let timing = self.with_host(host, |host, _| host.timing)?;
-        match op {
-            Op::Stop => Some(timing.stop),
-            Op::Start => Some(timing.start),
-            Op::Run => Some(timing.run),
-            _ => None,
-        }
+        let takes = [(Op::Stop, timing.stop), (Op::Start, timing.start), (Op::Run, timing.run)];
+        takes.into_iter().find(|(long, _)| *long == op).map(|(_, takes)| takes)
     }
 
     /// Fires the triggers of a call; true when one of them stops the coordinator.
@@ -289,108 +287,5 @@ impl Inside {
             host.settle(now);
         }
         self.advanced_to = self.advanced_to.max(now);
-    }
-}
-
-fn chain_of(config: &WorldConfig) -> Chain {
-    let slot_ms = (config.seconds_per_slot.max(0.05) * 1000.0).round() as u64;
-    let slots_per_epoch = config.slots_per_epoch.max(1);
-    let age_s = config.start_epoch * slots_per_epoch * slot_ms / 1000;
-    Chain {
-        genesis_time_s: config.starts_at.as_secs().saturating_sub(age_s),
-        slot_ms,
-        slots_per_epoch,
-        genesis_validators_root: hex_from(config.seed, "genesis validators root", 32),
-        keys: (0..config.keys).map(|key| hex_from(config.seed, &format!("key/{key}"), config.key_bytes)).collect(),
-        others: config.others,
-    }
-}
-
-/// What was signed before the beginning. The second host signed from eight to four epochs ago, the first ever since:
-/// so the first has the higher floors, but for the last key's blocks, which only the second has ever proposed.
-fn write_history(
-    chain: &Chain,
-    now: Duration,
-    hosts: &mut [SimHost],
-    referee: &mut Referee,
-) -> Result<(), String> {
-    let slot = chain.slot_at(now);
-    let back = |epochs: u64| chain.slot_start(slot.saturating_sub(epochs * chain.slots_per_epoch));
-    let before = now.saturating_sub(Duration::from_nanos(1));
-    for (position, host) in hosts.iter_mut().enumerate() {
-        let (from, to) = match position {
-            0 => (back(4), before),
-            1 => (back(8), back(4)),
-            _ => continue,
-        };
-        let mut records = Records::new();
-        let mut messages = history(&host.name, chain, &chain.moments(from, to));
-        if let (1, Some(last)) = (position, chain.keys.last()) {
-            let moment = Moment { at: from, slot: chain.slot_at(from), duty: Duty::Propose };
-            messages.push(host::message(&host.name, chain, last, moment));
-        }
-        for message in messages {
-            let record = records.entry(message.key.clone()).or_default();
-            match &message.signed {
-                Signed::Block { slot, root } => {
-                    record.blocks.insert(*slot, Some(root.clone()));
-                }
-                Signed::Attestation { source, target, root, .. } => {
-                    record.attestations.insert(*target, (*source, Some(root.clone())));
-                }
-            }
-            referee.remember(message);
-        }
-        host.database.replace(records)?;
-    }
-    Ok(())
-}
-
-fn history(host: &str, chain: &Chain, moments: &[Moment]) -> Vec<Message> {
-    let mut messages = Vec::new();
-    for moment in moments {
-        let keys = match moment.duty {
-            Duty::Propose => chain.proposer(moment.slot).into_iter().collect(),
-            Duty::Attest => chain.attesters(moment.slot),
-        };
-        for key in keys.into_iter().filter_map(|key| chain.keys.get(key)) {
-            messages.push(host::message(host, chain, key, *moment));
-        }
-    }
-    messages
-}
-
-/// The first host runs and has been signing for long; every other one is stopped, disabled and barred.
-fn arrange(hosts: &mut [SimHost], now: Duration) {
-    for (position, host) in hosts.iter_mut().enumerate() {
-        if position == 0 {
-            host.unit.enabled = true;
-            host.run_since_long(now);
-        } else {
-            host.bar_from_the_start();
-        }
-    }
-}
-
-impl SimHost {
-    fn run_since_long(&mut self, now: Duration) {
-        self.start_at_beginning(now);
-        if let Some(process) = &mut self.process {
-            process.signs_from = now;
-        }
-    }
-
-    fn bar_from_the_start(&mut self) {
-        let gate = Unit::gate_path(UNIT);
-        self.files.make_directory(host::files::parent(&gate));
-        self.files.make_directory(host::files::parent(LOCK));
-        let lines = format!(
-            "# Written by failover: refuses to start the validator while the host is barred.\n\
-             [Unit]\nAssertPathExists=!{LOCK}\n"
-        );
-        // Both directories were made two lines above, so neither write can fail.
-        let _ = self.files.write(&gate, lines);
-        let _ = self.files.write(LOCK, "barred: the validator runs on another host\n");
-        self.reload();
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::files::unbase64;
+use super::files::{parent, unbase64};
 use super::{DATA_DIR, DATABASE, SimHost, STATE, done, failed};
 use crate::demo::chain::sha256_hex;
 use crate::demo::database::Records;
@@ -23,8 +23,47 @@ impl SimHost {
         if is_unsafe_name(run) {
             return failed(2, "");
         }
-        self.files.remove_tree(&format!("{STATE}/work/{run}"));
+        let work = format!("{STATE}/work/{run}");
+        self.files.remove_tree(&work);
+        self.copies.retain(|path, _| !path.starts_with(&format!("{work}/")));
+        for directory in [format!("{STATE}/work"), STATE.to_owned()] {
+            self.files.remove_empty_directory(&directory);
+        }
         done("")
+    }
+
+    pub(super) fn copy(&mut self, run: &str, path: &str) -> Output {
+        if is_unsafe_name(run) {
+            return failed(2, "");
+        }
+        if !self.is_database(path) && !self.files.exists(path) {
+            return done("copy=absent\n");
+        }
+        if let Some(why) = self.unwritable() {
+            return why;
+        }
+        let base = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let to = format!("{STATE}/work/{run}/{base}");
+        if !self.files.has_directory(parent(&to)) {
+            return failed(1, format!("cp: cannot create directory '{to}': No such file or directory\n"));
+        }
+        self.files.remove_tree(&to);
+        match self.copy_tree(path, &to) {
+            Ok(()) => done(format!("copy={to}\n")),
+            Err(why) => failed(1, why + "\n"),
+        }
+    }
+
+    /// `cp -a`, of the database or of a file.
+    fn copy_tree(&mut self, path: &str, to: &str) -> Result<(), String> {
+        if !self.is_database(path) {
+            let content = self.files.read(path).unwrap_or_default().to_vec();
+            return self.files.write(to, content);
+        }
+        let records = self.database.records()?;
+        self.copies.insert(to.to_owned(), records);
+        self.files.make_directory(to);
+        Ok(())
     }
 
     pub(super) fn put(&mut self, run: &str, name: &str, sha256: &str, base64: &str) -> Output {
@@ -73,14 +112,7 @@ impl SimHost {
     }
 
     fn copy_to_archive(&mut self, path: &str, to: &str, copy: &str) -> Result<(), String> {
-        if self.is_database(path) {
-            let records = self.database.records()?;
-            self.copies.insert(copy.to_owned(), records);
-            self.files.make_directory(copy);
-        } else {
-            let content = self.files.read(path).unwrap_or_default().to_vec();
-            self.files.write(copy, content)?;
-        }
+        self.copy_tree(path, copy)?;
         let sums = self.sums_of(copy);
         self.files.write(&format!("{to}/sums"), sums)?;
         self.files.write(&format!("{to}/complete"), "")

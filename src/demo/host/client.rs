@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Around, SimHost, done, failed};
+use super::{Around, DATA_DIR, DATABASE, SimHost, done, failed};
 use crate::demo::database::{KeyRecord, Records};
 use crate::transport::Output;
 
@@ -26,29 +26,60 @@ impl SimHost {
         if !has("slashing-protection") {
             return failed(1, " ✖ Unknown arguments\n");
         }
-        if self.process.is_some() {
+        // A copy of the database is nobody's but ours; the real one is locked while the validator runs.
+        let copy = self.copy_meant(argv);
+        if copy.is_none() && self.process.is_some() {
             return failed(1, " ✖ Error: Database already in use by another process\n");
         }
         let Some(file) = option(argv, "--file") else {
             return failed(1, " ✖ Missing required argument: file\n");
         };
         if has("export") {
-            self.export(around, &file, option(argv, "--pubkeys"))
+            self.export(around, &file, option(argv, "--pubkeys"), copy.as_deref())
         } else if has("import") {
-            self.import(around, &file)
+            self.import(around, &file, copy.as_deref())
         } else {
             failed(1, " ✖ Unknown command\n")
         }
     }
 
-    fn export(&mut self, around: Around<'_>, file: &str, only: Option<String>) -> Output {
+    /// The copy that the command line points at, if it does not point at the validator's own database.
+    fn copy_meant(&self, argv: &[String]) -> Option<String> {
+        let directory = option(argv, "--validatorsDbDir")
+            .or_else(|| option(argv, "--dataDir").or_else(|| option(argv, "--rootDir")))?;
+        let directory = directory.trim_end_matches('/').to_owned();
+        (directory != DATABASE && directory != DATA_DIR).then(|| {
+            let inside = format!("{directory}/validator-db");
+            if self.copies.contains_key(&inside) { inside } else { directory }
+        })
+    }
+
+    /// A directory where nothing lies is an empty database, as the client would create one.
+    fn records_in(&self, copy: Option<&str>) -> Result<Records, String> {
+        match copy {
+            Some(copy) => Ok(self.copies.get(copy).cloned().unwrap_or_default()),
+            None => self.database.records(),
+        }
+    }
+
+    fn put_records(&mut self, copy: Option<&str>, records: Records) -> Result<(), String> {
+        match copy {
+            Some(copy) => {
+                self.copies.insert(copy.to_owned(), records);
+                Ok(())
+            }
+            None => self.database.replace(records),
+        }
+    }
+
+    fn export(&mut self, around: Around<'_>, file: &str, only: Option<String>, copy: Option<&str>) -> Output {
         if self.quirks.export_fails {
             return failed(1, " ✖ Error: IO error: /var/lib/lodestar/validator-db/000005.ldb: Input/output error\n");
         }
         if let Some(why) = self.unwritable() {
             return why;
         }
-        let mut records = match self.database.records() {
+        let mut records = match self.records_in(copy) {
             Ok(records) => records,
             Err(why) => return failed(1, format!(" ✖ Error: {why}\n")),
         };
@@ -62,7 +93,7 @@ impl SimHost {
         }
     }
 
-    fn import(&mut self, around: Around<'_>, file: &str) -> Output {
+    fn import(&mut self, around: Around<'_>, file: &str, copy: Option<&str>) -> Output {
         let Some(text) = self.files.text(file) else {
             return failed(1, format!(" ✖ Error: ENOENT: no such file or directory, open '{file}'\n"));
         };
@@ -75,7 +106,7 @@ impl SimHost {
             Err(why) => return failed(1, format!(" ✖ Error: {why}\n")),
         };
         let dropped = self.quirks.import_drops_key.and_then(|key| around.chain.keys.get(key));
-        let mut records = match self.database.records() {
+        let mut records = match self.records_in(copy) {
             Ok(records) => records,
             Err(why) => return failed(1, format!(" ✖ Error: {why}\n")),
         };
@@ -90,7 +121,7 @@ impl SimHost {
             }
         }
         // What was put before a surround was met stays: the original leaves half an import, too.
-        if let Err(why) = self.database.replace(records) {
+        if let Err(why) = self.put_records(copy, records) {
             return failed(1, format!(" ✖ Error: {why}\n"));
         }
         match surround {

@@ -69,6 +69,15 @@ impl Files {
         self.directories.retain(|directory| directory != path && !directory.starts_with(&below));
     }
 
+    /// `rmdir`, which leaves a directory that is not empty alone.
+    pub fn remove_empty_directory(&mut self, path: &str) {
+        let below = format!("{path}/");
+        let holds = |other: &String| other.starts_with(&below);
+        if !self.files.keys().any(holds) && !self.directories.iter().any(holds) {
+            self.directories.remove(path);
+        }
+    }
+
     /// Every file below a directory: path and content.
     pub fn below(&self, directory: &str) -> Vec<(&str, &[u8])> {
         let below = format!("{}/", directory.trim_end_matches('/'));

@@ -81,15 +81,15 @@ impl SimHost {
         done(format!("free_bytes={free}\nstate_free_bytes={free}\nused_bytes={used}\nwritable={writable}\n"))
     }
 
-    pub(super) fn get(&self, path: &str) -> Output {
-        match self.files.read(path) {
-            Some(content) => done(format!("sha256={}\n{}", sha256_hex(content), base64_lines(content))),
-            None => Output {
-                status: 2,
-                stdout: "sha256=\n".to_owned(),
-                stderr: format!("sh: 1: cannot open {path}: No such file\n"),
-            },
+    pub(super) fn get(&self, path: &str, limit: &str) -> Output {
+        let Some(content) = self.files.read(path) else {
+            return failed(2, format!("sh: 1: cannot open {path}: No such file\n"));
+        };
+        let mut out = format!("bytes={}\nsha256={}\n", content.len(), sha256_hex(content));
+        if limit.parse().is_ok_and(|limit: usize| content.len() <= limit) {
+            out.push_str(&base64_lines(content));
         }
+        done(out)
     }
 
     /// One HTTP request as curl makes it: body, newline, status code; 7 when nothing listens.
@@ -139,6 +139,16 @@ impl SimHost {
             }
             (_, Ok(_)) => done("seen=no\n"),
             (_, Err(_)) => failed(2, format!("sh: 1: [: Illegal number: {base}\n")),
+        }
+    }
+
+    pub(super) fn await_head(&self, around: Around<'_>, slot: &str) -> Output {
+        let Ok(asked) = slot.parse::<u64>() else {
+            return failed(2, format!("sh: 1: [: Illegal number: {slot}\n"));
+        };
+        match self.beacon.head(around) {
+            Some(head) if head >= asked => done(format!("head={head}\n")),
+            Some(_) | None => done("head=no\n"),
         }
     }
 

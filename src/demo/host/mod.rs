@@ -6,6 +6,7 @@ mod archive;
 mod changing;
 pub mod client;
 pub mod files;
+mod life;
 mod looking;
 pub mod unit;
 
@@ -199,7 +200,7 @@ impl SimHost {
         self.power == Power::On && self.link == Link::Up
     }
 
-    /// One operation of `remote.sh`. The two that wait give a single reading; the world repeats it.
+    /// One operation of `remote.sh`. Those that wait give a single reading; the world repeats it.
     pub fn answer(&mut self, around: Around<'_>, op: Op, args: &[String]) -> Output {
         if self.quirks.missing.contains(&op) {
             return failed(127, "sh: systemctl: not found\n");
@@ -214,8 +215,9 @@ impl SimHost {
             Op::Disk => self.disk(arg(0)),
             Op::Http => self.http(around, arg(0), arg(1), arg(2)),
             Op::Run => self.run(around, args.get(2..).unwrap_or_default()),
-            Op::Get => self.get(arg(0)),
+            Op::Get => self.get(arg(0), arg(1)),
             Op::AwaitMetric => self.await_metric(around.now, arg(0), arg(1), arg(2)),
+            Op::AwaitHead => self.await_head(around, arg(1)),
             Op::AwaitJournal => self.await_journal(arg(0), arg(1), arg(2)),
             Op::Claim => self.claim(arg(0), arg(1)),
             Op::Release => self.release(arg(0)),
@@ -226,24 +228,10 @@ impl SimHost {
             Op::Generation => self.generation(arg(0), arg(1)),
             Op::WorkDir => self.work_dir(arg(0)),
             Op::ClearWork => self.clear_work(arg(0)),
+            Op::Copy => self.copy(arg(0), arg(1)),
             Op::Archive => self.archive(arg(0), arg(1)),
             Op::PutBack => self.put_back(arg(0), arg(1)),
             Op::Put => self.put(arg(0), arg(1), arg(3), arg(4)),
-        }
-    }
-
-    /// Lets what was due by itself happen up to a unix time: the end of a boot, an automatic restart.
-    pub fn settle(&mut self, now: Duration) {
-        if let Power::Booting(at) = self.power
-            && at <= now
-        {
-            self.boot(at);
-        }
-        while let Active::AutoRestart(at) = self.unit.active
-            && at <= now
-        {
-            self.unit.restarts += 1;
-            self.start_unit(at);
         }
     }
 
@@ -289,126 +277,6 @@ impl SimHost {
         };
         let line = format!("{} lodestar[{}]: info: {words}", self.name, process.pid);
         self.journal.push((message.at, line));
-    }
-
-    // ---- what happens to a host ------------------------------------------------------------------------------
-
-    /// The power goes, with everything that runs. Files stay.
-    pub fn power_cut(&mut self, now: Duration) {
-        self.end_process(now);
-        self.unit.active = Active::Inactive;
-        self.power = Power::Off;
-    }
-
-    /// Power comes back; the host boots.
-    pub fn power_on(&mut self, now: Duration) {
-        if self.power == Power::Off {
-            self.power = Power::Booting(now + self.timing.boot);
-        }
-    }
-
-    /// The host reboots: everything ends, the service manager reads its files anew and starts what is enabled.
-    pub fn reboot(&mut self, now: Duration) {
-        self.power_cut(now);
-        self.power_on(now);
-    }
-
-    /// The validator process dies; `Restart=` brings it back if the unit may start.
-    pub fn crash_validator(&mut self, now: Duration) {
-        let in_unit = self.process.as_ref().is_some_and(|process| process.in_unit);
-        self.end_process(now);
-        if in_unit {
-            self.unit.active =
-                if self.unit.restart { Active::AutoRestart(now + self.unit.restart_after) } else { Active::Failed };
-        }
-    }
-
-    /// Somebody runs the validator's command line in a shell: no gate stops that. Nothing happens if one is alive
-    /// already, since the client locks its database.
-    pub fn start_by_hand(&mut self, now: Duration) {
-        if self.power == Power::On && self.process.is_none() {
-            self.begin_process(now, false);
-        }
-    }
-
-    /// The process that was started by hand is ended.
-    pub fn stop_by_hand(&mut self, now: Duration) {
-        if self.process.as_ref().is_some_and(|process| !process.in_unit) {
-            self.end_process(now);
-        }
-    }
-
-    fn boot(&mut self, now: Duration) {
-        self.power = Power::On;
-        self.boots += 1;
-        self.booted_at = now;
-        self.unit.restarts = 0;
-        self.reload();
-        if self.unit.enabled {
-            self.start_unit(now);
-        }
-    }
-
-    /// Starts the unit at the beginning of the world.
-    pub(super) fn start_at_beginning(&mut self, now: Duration) {
-        self.start_unit(now);
-    }
-
-    /// `daemon-reload`.
-    pub(super) fn reload(&mut self) {
-        let gate = self.files.text(&Unit::gate_path(&self.unit.name));
-        self.unit.reload(gate.as_deref());
-    }
-
-    /// The start job of the unit: evaluates the asserts, then runs the process. What `systemctl start` says.
-    fn start_unit(&mut self, now: Duration) -> Output {
-        if self.unit.active == Active::Active {
-            return done("");
-        }
-        if self.unit.loaded_asserts.iter().any(|path| self.files.exists(path)) {
-            self.unit.active = Active::Inactive;
-            return failed(1, format!("Assertion failed on job for {}.\n", self.unit.name));
-        }
-        self.unit.starts += 1;
-        self.unit.started_monotonic = now.saturating_sub(self.booted_at);
-        if self.quirks.start_fails {
-            self.unit.active = Active::Failed;
-            let name = &self.unit.name;
-            return failed(
-                1,
-                format!("Job for {name} failed because the control process exited with error code.\n"),
-            );
-        }
-        if self.process.is_some() {
-            // Another process holds the database: this one ends at once, and Restart= tries again.
-            self.unit.active = Active::AutoRestart(now + self.unit.restart_after);
-            return done("");
-        }
-        self.unit.active = Active::Active;
-        self.begin_process(now, true);
-        done("")
-    }
-
-    fn begin_process(&mut self, now: Duration, in_unit: bool) {
-        let after = if in_unit { self.timing.start_to_signing } else { self.timing.by_hand_to_signing };
-        self.next_pid += 13;
-        self.process =
-            Some(Process { pid: self.next_pid, in_unit, signs_from: now + after, attestations: 0, blocks: 0 });
-        self.periods.push(Period { host: self.name.clone(), from: now, until: None });
-    }
-
-    fn end_process(&mut self, now: Duration) {
-        if self.process.take().is_some()
-            && let Some(period) = self.periods.last_mut()
-        {
-            period.until = Some(now);
-        }
-    }
-
-    /// A process id that was not given before.
-    fn new_pid(&mut self) -> u32 {
-        self.next_pid += 1;
-        self.next_pid
     }
 }
 
