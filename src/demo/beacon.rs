@@ -91,6 +91,8 @@ impl SimBeacon {
             ["eth", _, "beacon", "headers", id] => self.header(around, id),
             ["eth", version, "beacon", "blocks", id] => self.block(around, version, id),
             ["eth", _, "beacon", "blocks", id, "attestations"] => self.block_attestations(around, id),
+            // The execution client answers at the root of another port; its state is the beacon node's el_offline.
+            [""] if post => return self.execution(body),
             _ => not_found("Route not found"),
         })
     }
@@ -108,6 +110,18 @@ impl SimBeacon {
     fn slot_of(&self, around: Around<'_>, id: &str) -> Option<u64> {
         let head = self.head_slot(around);
         if id == "head" { Some(head) } else { id.parse().ok().filter(|slot| *slot <= head) }
+    }
+
+    fn execution(&self, body: &str) -> Option<Answer> {
+        let request: Value = serde_json::from_str(body).unwrap_or_default();
+        let id = request.get("id").cloned().unwrap_or(json!(1));
+        let method = request.get("method").and_then(Value::as_str).unwrap_or_default();
+        let result = match method {
+            "eth_syncing" => json!(false),
+            "eth_chainId" => json!("0x539"),
+            _ => json!(null),
+        };
+        (!self.el_offline).then(|| (200, json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string()))
     }
 
     fn sync_state(&self, around: Around<'_>) -> Answer {

@@ -74,6 +74,7 @@ impl SimHost {
         self.boots += 1;
         self.booted_at = now;
         self.unit.restarts = 0;
+        self.unit.started_monotonic = Duration::ZERO;
         self.reload();
         if self.unit.enabled {
             self.start_unit(now);
@@ -134,6 +135,11 @@ impl SimHost {
         {
             period.until = Some(now);
         }
+    }
+
+    /// Hundredths of a second since it booted, as the script's `uptime` prints.
+    pub fn uptime_cs(&self, now: Duration) -> u64 {
+        u64::try_from(now.saturating_sub(self.booted_at).as_millis() / 10).unwrap_or(u64::MAX)
     }
 
     /// A process id that was not given before.

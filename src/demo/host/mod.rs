@@ -162,8 +162,8 @@ pub struct SimHost {
 }
 
 impl SimHost {
-    /// A host that has just booted, its validator stopped and not enabled.
-    pub fn new(name: &str, seed: u64, booted_at: Duration, database: Database, timing: Timing) -> SimHost {
+    /// A host that is up, its validator stopped and not enabled.
+    pub fn new(name: &str, seed: u64, created_at: Duration, database: Database, timing: Timing) -> SimHost {
         SimHost {
             name: name.to_owned(),
             machine_id: bare_hex_from(seed, &format!("machine/{name}"), 16),
@@ -182,7 +182,8 @@ impl SimHost {
             disk_free: 200_000_000_000,
             journal: Vec::new(),
             boots: 1,
-            booted_at,
+            // It has been up for three days.
+            booted_at: created_at.saturating_sub(Duration::from_secs(3 * 86_400)),
             next_pid: 700,
             seed,
         }

@@ -31,9 +31,9 @@ pub struct Unit {
     pub restart_after: Duration,
     /// Restarts since the last start by hand.
     pub restarts: u32,
-    /// Grows with every start; shown as the invocation id.
+    /// Grows with every start; the invocation id is drawn from it.
     pub starts: u32,
-    /// Since boot, when it was last started.
+    /// Since boot, when it was last started; zero: not in this boot.
     pub started_monotonic: Duration,
     /// Paths whose presence forbids a start, as the manager has loaded them (not as they lie on disk).
     pub loaded_asserts: Vec<String>,
@@ -74,7 +74,7 @@ impl Unit {
         let pid_or_zero = pid.unwrap_or(0);
         let running = pid.is_some();
         let cgroup = if running { format!("/system.slice/{}", self.name) } else { String::new() };
-        let invocation = if self.starts == 0 { "" } else { invocation_seed };
+        let invocation = if self.started_monotonic.is_zero() { "" } else { invocation_seed };
         let enabled = if self.enabled { "enabled" } else { "disabled" };
         let wanted_by = if self.enabled { "multi-user.target" } else { "" };
         let gate = if self.loaded_asserts.is_empty() { String::new() } else { Unit::gate_path(&self.name) };
