@@ -139,7 +139,10 @@ pub enum Synchronised {
 
 impl Default for Clock {
     fn default() -> Self {
-        Clock { max_offset_s: 0.5, synchronised: Synchronised::Required }
+        Clock {
+            max_offset_s: 0.5,
+            synchronised: Synchronised::Required,
+        }
     }
 }
 
@@ -157,7 +160,11 @@ pub struct Checks {
 
 impl Default for Checks {
     fn default() -> Self {
-        Checks { count: 3, interval_s: 1.0, valid_s: 60.0 }
+        Checks {
+            count: 3,
+            interval_s: 1.0,
+            valid_s: 60.0,
+        }
     }
 }
 
@@ -183,7 +190,15 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Timeouts { connect_s: 10, ask_s: 15, retry_s: 30, stop_s: 30, start_s: 60, client_s: 300, watch_s: None }
+        Timeouts {
+            connect_s: 10,
+            ask_s: 15,
+            retry_s: 30,
+            stop_s: 30,
+            start_s: 60,
+            client_s: 300,
+            watch_s: None,
+        }
     }
 }
 
@@ -202,7 +217,10 @@ pub enum ConfigError {
 }
 
 fn value(place: impl Into<String>, message: impl Into<String>) -> ConfigError {
-    ConfigError::Value { place: place.into(), message: message.into() }
+    ConfigError::Value {
+        place: place.into(),
+        message: message.into(),
+    }
 }
 
 /// A valid pair of hosts and the limits of a run. Cannot be half-configured.
@@ -241,16 +259,27 @@ impl Config {
     /// Reads a file. A relative `chain.keys_file` is taken from the file's own directory, and its keys are read here,
     /// so that what is journalled is complete.
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
-        let mut config: Config = toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Read {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let mut config: Config = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
         if let Some(file) = config.chain.keys_file.take() {
             let file = path.parent().unwrap_or(Path::new("")).join(file);
-            let text = std::fs::read_to_string(&file)
-                .map_err(|cause| ConfigError::Read { path: file.clone(), cause })?;
-            let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
-            config.chain.keys.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
+            let text = std::fs::read_to_string(&file).map_err(|cause| ConfigError::Read {
+                path: file.clone(),
+                cause,
+            })?;
+            let lines = text
+                .lines()
+                .map(|line| line.split('#').next().unwrap_or("").trim());
+            config
+                .chain
+                .keys
+                .extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
         }
         Ok(config)
     }
@@ -258,14 +287,23 @@ impl Config {
     /// The plan for this pair.
     pub fn plan(&self, primary: &str, backup: &str) -> Result<Plan, ConfigError> {
         if primary == backup {
-            return Err(value("--backup", format!("{backup} is also the primary; name two hosts")));
+            return Err(value(
+                "--backup",
+                format!("{backup} is also the primary; name two hosts"),
+            ));
         }
         if self.checks.count == 0 || !(self.checks.interval_s >= 0.0 && self.checks.interval_s <= 60.0) {
-            return Err(value("checks", "count must be at least 1 and interval_s between 0 and 60"));
+            return Err(value(
+                "checks",
+                "count must be at least 1 and interval_s between 0 and 60",
+            ));
         }
         let window = f64::from(self.checks.count) * self.checks.interval_s;
         if self.checks.valid_s < window + 5.0 {
-            return Err(value("checks.valid_s", format!("must be at least {:.0} s for these checks", window + 5.0)));
+            return Err(value(
+                "checks.valid_s",
+                format!("must be at least {:.0} s for these checks", window + 5.0),
+            ));
         }
         Ok(Plan {
             primary: self.host(primary)?,
@@ -290,10 +328,15 @@ impl Config {
             key_file: ssh.key_file.or_else(|| all.key_file.clone()),
             known_hosts: ssh.known_hosts.or_else(|| all.known_hosts.clone()),
             config_file: ssh.config_file.or_else(|| all.config_file.clone()),
-            jump_hosts: ssh.jump_hosts.or_else(|| all.jump_hosts.clone()).unwrap_or_default(),
+            jump_hosts: ssh
+                .jump_hosts
+                .or_else(|| all.jump_hosts.clone())
+                .unwrap_or_default(),
             r#become: ssh.r#become.or(all.r#become).unwrap_or(false),
         };
-        destination.check().map_err(|error| value(format!("host {name}"), error.detail))?;
+        destination
+            .check()
+            .map_err(|error| value(format!("host {name}"), error.detail))?;
         Ok(HostPlan {
             name: name.to_owned(),
             transport: ssh.transport.or(all.transport).unwrap_or_default(),
@@ -337,7 +380,9 @@ impl Config {
     pub fn waived(&self) -> Vec<String> {
         let mut waived = Vec::new();
         if !self.chain.execution_layer {
-            waived.push("chain.execution_layer = false: nobody asks whether the execution layer is online".to_owned());
+            waived.push(
+                "chain.execution_layer = false: nobody asks whether the execution layer is online".to_owned(),
+            );
         }
         if self.chain.el_offline == Answer::AbsentOk {
             waived.push("chain.el_offline = \"absent-ok\": a node that does not say it passes".to_owned());

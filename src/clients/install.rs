@@ -1,7 +1,7 @@
 //! An installation of a client on a host: whose it is, where its data lies, how it is called. Found from the unit's
 //! command line, or said by hand in the configuration. Must never assume a directory that nobody named.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::guards::evidence::Unit;
 use crate::transport::{Call, Op};
@@ -43,6 +43,16 @@ impl Install {
         Call::new(Op::Run, args)
     }
 
+    /// The same client over a copy of the database in a directory of its own.
+    pub fn relocated(&self, directory: &str) -> Install {
+        let database = format!("{directory}/{}", base(&self.database));
+        Install {
+            data_dir: directory.to_owned(),
+            database,
+            ..self.clone()
+        }
+    }
+
     /// Program, sub-commands and arguments in one line.
     ///
     /// # Errors
@@ -60,9 +70,11 @@ impl Install {
 }
 
 /// What the configuration may say by hand of one host. Anything left out is found from the unit.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Overrides {
+    /// The client's name; needed only where the unit's command line does not tell it.
+    pub client: Option<String>,
     /// The unit, with its suffix.
     pub unit: Option<String>,
     /// Data directory, absolute.
@@ -85,6 +97,30 @@ pub struct Overrides {
     pub extra_args: Vec<String>,
 }
 
+impl Overrides {
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: &Overrides) -> Overrides {
+        let other = other.clone();
+        Overrides {
+            client: self.client.or(other.client),
+            unit: self.unit.or(other.unit),
+            data_dir: self.data_dir.or(other.data_dir),
+            database: self.database.or(other.database),
+            user: self.user.or(other.user),
+            program: self.program.or(other.program),
+            beacon_url: self.beacon_url.or(other.beacon_url),
+            metrics_url: self.metrics_url.or(other.metrics_url),
+            lock_file: self.lock_file.or(other.lock_file),
+            protection_command: self.protection_command.or(other.protection_command),
+            extra_args: if self.extra_args.is_empty() {
+                other.extra_args
+            } else {
+                self.extra_args
+            },
+        }
+    }
+}
+
 /// A unit's command line, filled in and cut: what stands before the client's sub-command, and the flags behind.
 pub(super) struct Declared {
     pub(super) program: Vec<String>,
@@ -105,7 +141,12 @@ impl Declared {
         let by_hand = overrides.program.clone().filter(|_| overrides.data_dir.is_some());
         let words = match (expand(&unit.exec_start, environment), by_hand) {
             (Ok(words), _) if !words.is_empty() => words,
-            (_, Some(program)) => return Ok(Declared { program, flags: Flags::default() }),
+            (_, Some(program)) => {
+                return Ok(Declared {
+                    program,
+                    flags: Flags::default(),
+                });
+            }
             (Err(why), None) => return Err(why),
             (Ok(_), None) => {
                 return Err(format!(
@@ -150,13 +191,20 @@ pub(super) fn absolute(path: &str, unit: &Unit, what: &str) -> Result<String, St
     let full = if path.starts_with('/') {
         path.to_string()
     } else if path.starts_with(['~', '$']) || unit.working_directory.starts_with(['~', '!', '-']) {
-        return Err(format!("{what} is {path}, below a home that is not known: set data_dir as an absolute path"));
+        return Err(format!(
+            "{what} is {path}, below a home that is not known: set data_dir as an absolute path"
+        ));
     } else {
         format!("{}/{path}", unit.working_directory.trim_end_matches('/'))
     };
-    let parts: Vec<&str> = full.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let parts: Vec<&str> = full
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
     if parts.is_empty() || parts.contains(&"..") {
-        return Err(format!("{what} is {path}: set data_dir as an absolute path, without .., that is not /"));
+        return Err(format!(
+            "{what} is {path}: set data_dir as an absolute path, without .., that is not /"
+        ));
     }
     Ok(format!("/{}", parts.join("/")))
 }

@@ -73,15 +73,19 @@ pub fn life(host: &HostEvidence) -> Life {
                 "{}: process {} is the validator ({}): {}",
                 host.name, found.pid, found.because, found.command
             )),
-            None => Life::Stopped(format!("{}: none of {} processes is the validator", host.name, seen.listed)),
+            None => Life::Stopped(format!(
+                "{}: none of {} processes is the validator",
+                host.name, seen.listed
+            )),
         },
     };
     let by_unit = match &host.unit {
         Seen::Unknown(why) => Life::Unknown(format!("{}: unit: {why}", host.name)),
         Seen::Known(unit) => match systemd::life(unit) {
-            systemd::Life::Stopped => {
-                Life::Stopped(format!("{}: {} is {}, its cgroup empty", host.name, unit.name, unit.active_state))
-            }
+            systemd::Life::Stopped => Life::Stopped(format!(
+                "{}: {} is {}, its cgroup empty",
+                host.name, unit.name, unit.active_state
+            )),
             systemd::Life::Alive(why) => Life::Alive(format!("{}: {why}", host.name)),
             systemd::Life::Unknown(why) => Life::Unknown(format!("{}: {why}", host.name)),
         },
@@ -100,7 +104,10 @@ pub fn stands_barred(host: &HostEvidence) -> Verdict {
         (Err(why), _) | (_, Err(why)) => return Verdict::Unknown(format!("{}: {why}", host.name)),
     };
     match systemd::barred(unit, bar) {
-        Ok(()) => Verdict::Pass(format!("{}: lock, gate and disablement of {} were read", host.name, unit.name)),
+        Ok(()) => Verdict::Pass(format!(
+            "{}: lock, gate and disablement of {} were read",
+            host.name, unit.name
+        )),
         Err(missing) => Verdict::Refuse(format!("{}: {missing}", host.name)),
     }
 }

@@ -68,8 +68,16 @@ pub fn read_reading(host: &Host, reply: &Reply, first: usize) -> HostEvidence {
     let Some(outputs) = reply.outputs.get(first..first + READING) else {
         return blank(host.name(), "the answer ends too early");
     };
-    let [identity, unit, bar, processes] = outputs else { return seen };
-    seen.identity = Seen::from_result(read_identity(&reply.machine_id, &reply.boot_id, identity, 0.0, 0.0));
+    let [identity, unit, bar, processes] = outputs else {
+        return seen;
+    };
+    seen.identity = Seen::from_result(read_identity(
+        &reply.machine_id,
+        &reply.boot_id,
+        identity,
+        0.0,
+        0.0,
+    ));
     seen.unit = Seen::from_result(read_unit(&install.unit, unit));
     seen.bar = Seen::from_result(read_bar(&install.lock_file, bar));
     seen.processes = Seen::from_result(
@@ -79,8 +87,17 @@ pub fn read_reading(host: &Host, reply: &Reply, first: usize) -> HostEvidence {
 }
 
 /// Everything for one judgement, in one round trip. `run` is what the run knows of itself.
-pub async fn evidence(hosts: &Hosts, plan: &Plan, scope: Scope, run: RunEvidence, patience: Patience) -> Evidence {
-    let work = run.id.clone().unwrap_or_else(|| format!("look-{}", std::process::id()));
+pub async fn evidence(
+    hosts: &Hosts,
+    plan: &Plan,
+    scope: Scope,
+    run: RunEvidence,
+    patience: Patience,
+) -> Evidence {
+    let work = run
+        .id
+        .clone()
+        .unwrap_or_else(|| format!("look-{}", std::process::id()));
     let keys: BTreeSet<PublicKey> = match &run.merged {
         Some(merged) if plan.policy.keys.is_empty() => merged.keys().cloned().collect(),
         _ => plan.policy.keys.clone(),
@@ -91,16 +108,25 @@ pub async fn evidence(hosts: &Hosts, plan: &Plan, scope: Scope, run: RunEvidence
         (Scope::Full, Err(_)) | (Scope::Start, _) => None,
     };
     let b = Questions::new(&hosts.backup, plan, export, &keys);
-    let limit_s = if scope == Scope::Full { plan.timeouts.client_s } else { 10 };
-    let sent = now_s();
+    let limit_s = if scope == Scope::Full {
+        plan.timeouts.client_s
+    } else {
+        10
+    };
+    let sent = hosts.now_s();
     let (reply_a, reply_b) = hosts.ask_both(&a.batch, &b.batch, limit_s, patience).await;
-    let received = now_s();
+    let received = hosts.now_s();
     let primary = a.read(&hosts.primary, reply_a, sent, received);
     let mut backup = b.read(&hosts.backup, reply_b, sent, received);
     if scope == Scope::Start {
         backup.protection = Seen::Unknown("not exported in this judgement; it was read back".to_owned());
     }
-    let mut evidence = Evidence { primary, backup, policy: plan.policy.clone(), run };
+    let mut evidence = Evidence {
+        primary,
+        backup,
+        policy: plan.policy.clone(),
+        run,
+    };
     if scope == Scope::Full && keys.is_empty() {
         ask_for_validators(hosts, &mut evidence, patience).await;
     }
@@ -110,7 +136,9 @@ pub async fn evidence(hosts: &Hosts, plan: &Plan, scope: Scope, run: RunEvidence
 /// The chain's word on keys that were only learnt from the backup's own database.
 async fn ask_for_validators(hosts: &Hosts, evidence: &mut Evidence, patience: Patience) {
     let keys = keys_of(evidence);
-    let (Ok(install), Seen::Known(node)) = (hosts.backup.installed(), &mut evidence.backup.beacon) else { return };
+    let (Ok(install), Seen::Known(node)) = (hosts.backup.installed(), &mut evidence.backup.beacon) else {
+        return;
+    };
     let Ok(client) = client(install) else { return };
     if keys.is_empty() {
         return;
@@ -119,12 +147,10 @@ async fn ask_for_validators(hosts: &Hosts, evidence: &mut Evidence, patience: Pa
     let calls = beacon::validators_questions(&node.url, prefix, &keys, HTTP_S);
     let reply = hosts.ask(Role::Backup, &calls, 10, patience).await;
     node.validators = Seen::from_result(
-        reply.map_err(|error| error.to_string()).and_then(|reply| beacon::read_validators(&keys, &reply.outputs)),
+        reply
+            .map_err(|error| error.to_string())
+            .and_then(|reply| beacon::read_validators(&keys, &reply.outputs)),
     );
-}
-
-fn now_s() -> f64 {
-    jiff::Timestamp::now().as_duration().as_secs_f64()
 }
 
 /// A batch, and where in it the answers lie.
@@ -143,8 +169,13 @@ impl Questions {
         export: Option<Result<ExportCalls, String>>,
         keys: &BTreeSet<PublicKey>,
     ) -> Questions {
-        let mut questions =
-            Questions { batch: Vec::new(), beacon: None, validators: None, export: None, asks_execution: false };
+        let mut questions = Questions {
+            batch: Vec::new(),
+            beacon: None,
+            validators: None,
+            export: None,
+            asks_execution: false,
+        };
         let batch = &mut questions.batch;
         let Ok(install) = host.installed() else {
             batch.push(Call::new(Op::Identity, [""; 0]));
@@ -196,25 +227,38 @@ impl Questions {
         if host.installed().is_err() {
             return seen;
         }
-        let output = |at: usize| reply.outputs.get(at).ok_or_else(|| "the answer ends too early".to_owned());
+        let output = |at: usize| {
+            reply
+                .outputs
+                .get(at)
+                .ok_or_else(|| "the answer ends too early".to_owned())
+        };
         seen.papers = Seen::from_result(output(READING).and_then(read_papers));
         seen.disk = Seen::from_result(output(READING + 1).and_then(read_disk));
         if let Some((url, first, count)) = &self.beacon {
             let outputs = reply.outputs.get(*first..first + count).unwrap_or(&[]);
             seen.beacon = Seen::Known(beacon::read(url, outputs));
             if self.asks_execution {
-                let last = outputs.last().ok_or_else(|| "the answer ends too early".to_owned());
+                let last = outputs
+                    .last()
+                    .ok_or_else(|| "the answer ends too early".to_owned());
                 seen.execution = Seen::from_result(last.and_then(beacon::read_execution));
             }
         }
-        let last = self.export.as_ref().map_or(reply.outputs.len().saturating_sub(1), |(_, first)| *first);
+        let last = self
+            .export
+            .as_ref()
+            .map_or(reply.outputs.len().saturating_sub(1), |(_, first)| *first);
         if let (Seen::Known(node), Some((first, keys))) = (&mut seen.beacon, &self.validators) {
             let outputs = reply.outputs.get(*first..last).unwrap_or(&[]);
             node.validators = Seen::from_result(beacon::read_validators(keys, outputs));
         }
         if let Some((export, first)) = &self.export {
             seen.protection = Seen::from_result(
-                export.as_ref().map_err(Clone::clone).and_then(|calls| exported(calls, &reply.outputs[*first..])),
+                export
+                    .as_ref()
+                    .map_err(Clone::clone)
+                    .and_then(|calls| exported(calls, &reply.outputs[*first..])),
             );
         }
         seen
@@ -228,9 +272,10 @@ fn exported(calls: &ExportCalls, outputs: &[Output]) -> Result<Protection, Strin
             genesis_validators_root: document.genesis_validators_root.map(|root| root.to_string()),
             floors: history(&document).floors,
         },
-        Exported::Large { .. } | Exported::NoDatabase => {
-            Protection { genesis_validators_root: None, floors: Default::default() }
-        }
+        Exported::Large { .. } | Exported::NoDatabase => Protection {
+            genesis_validators_root: None,
+            floors: Default::default(),
+        },
     })
 }
 

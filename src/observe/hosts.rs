@@ -27,7 +27,12 @@ pub struct Host {
 impl Host {
     /// A host that has not been looked at.
     pub fn new(role: Role, plan: HostPlan, link: Arc<dyn Transport>) -> Host {
-        Host { role, plan, link, install: Err("the host has not been looked at".to_owned()) }
+        Host {
+            role,
+            plan,
+            link,
+            install: Err("the host has not been looked at".to_owned()),
+        }
     }
 
     /// The name that the operator gave.
@@ -37,7 +42,9 @@ impl Host {
 
     /// Its validator, or an error that names the host.
     pub fn installed(&self) -> Result<&Install, String> {
-        self.install.as_ref().map_err(|why| format!("{}: {why}", self.plan.name))
+        self.install
+            .as_ref()
+            .map_err(|why| format!("{}: {why}", self.plan.name))
     }
 }
 
@@ -58,8 +65,12 @@ pub struct Hosts {
     pub backup: Host,
     /// Limits in seconds.
     pub timeouts: Timeouts,
+    clock: Clock,
     round_trips: AtomicU32,
 }
+
+/// The coordinator's clock, Unix seconds. The system's, except where simulated hosts have their own time.
+pub type Clock = Arc<dyn Fn() -> f64 + Send + Sync>;
 
 impl Hosts {
     /// The hosts of a plan over these links.
@@ -68,8 +79,19 @@ impl Hosts {
             primary: Host::new(Role::Primary, plan.primary.clone(), primary),
             backup: Host::new(Role::Backup, plan.backup.clone(), backup),
             timeouts: plan.timeouts.clone(),
+            clock: Arc::new(|| jiff::Timestamp::now().as_duration().as_secs_f64()),
             round_trips: AtomicU32::new(0),
         }
+    }
+
+    /// The same hosts under another clock.
+    pub fn with_clock(self, clock: Clock) -> Hosts {
+        Hosts { clock, ..self }
+    }
+
+    /// Now, Unix seconds of the coordinator.
+    pub fn now_s(&self) -> f64 {
+        (self.clock)()
     }
 
     /// The host of a role.
@@ -93,7 +115,10 @@ impl Hosts {
     /// Opens both connections side by side. A failure shows again, with its reason, at the first question.
     pub async fn connect(&self) {
         let deadline = Duration::from_secs(self.timeouts.connect_s);
-        let _ = tokio::join!(self.primary.link.connect(deadline), self.backup.link.connect(deadline));
+        let _ = tokio::join!(
+            self.primary.link.connect(deadline),
+            self.backup.link.connect(deadline)
+        );
     }
 
     /// One question to one host. `limit_s` is what the commands in the batch may take on the host.
@@ -121,7 +146,8 @@ impl Hosts {
             self.tried(Role::Primary, primary, limit_s, patience),
             self.tried(Role::Backup, backup, limit_s, patience)
         );
-        self.round_trips.fetch_add(tries_a.max(tries_b), Ordering::Relaxed);
+        self.round_trips
+            .fetch_add(tries_a.max(tries_b), Ordering::Relaxed);
         (a, b)
     }
 
@@ -161,9 +187,11 @@ impl Hosts {
 /// Whether trying again can help. A changed host key or a refused login only changes when a person changes it.
 fn may_change(kind: ErrorKind) -> bool {
     match kind {
-        ErrorKind::Refused | ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Garbled => {
-            true
-        }
+        ErrorKind::Refused
+        | ErrorKind::TimedOut
+        | ErrorKind::Unreachable
+        | ErrorKind::Lost
+        | ErrorKind::Garbled => true,
         ErrorKind::HostKeyChanged
         | ErrorKind::HostKeyUnknown
         | ErrorKind::HostKeyUninterpretable

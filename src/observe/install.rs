@@ -10,7 +10,9 @@ use crate::transport::{Batch, Call, Op, Output, Reply, TransportError};
 /// Looks at both hosts and remembers what was found, or why nothing was.
 pub async fn discover(hosts: &mut Hosts, patience: Patience) {
     let (names_a, names_b) = (candidates(&hosts.primary), candidates(&hosts.backup));
-    let (a, b) = hosts.ask_both(&unit_calls(&names_a), &unit_calls(&names_b), 5, patience).await;
+    let (a, b) = hosts
+        .ask_both(&unit_calls(&names_a), &unit_calls(&names_b), 5, patience)
+        .await;
     hosts.primary.install = found(&hosts.primary, &names_a, a);
     hosts.backup.install = found(&hosts.backup, &names_b, b);
 
@@ -37,7 +39,10 @@ pub async fn discover_one(hosts: &mut Hosts, role: Role, patience: Patience) {
 fn candidates(host: &Host) -> Vec<String> {
     match &host.plan.overrides.unit {
         Some(unit) => vec![unit.clone()],
-        None => clients::candidate_units().into_iter().map(str::to_owned).collect(),
+        None => clients::candidate_units()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     }
 }
 
@@ -51,7 +56,9 @@ fn found(host: &Host, names: &[String], reply: Result<Reply, TransportError>) ->
     let mut reasons: Vec<String> = Vec::new();
     for (name, output) in names.iter().zip(&reply.outputs) {
         match installed(host, name, output) {
-            Ok(Some(install)) if !installs.iter().any(|known| known.unit == install.unit) => installs.push(install),
+            Ok(Some(install)) if !installs.iter().any(|known| known.unit == install.unit) => {
+                installs.push(install)
+            }
             Ok(_) => {}
             Err(why) => reasons.push(format!("{name}: {why}")),
         }
@@ -66,7 +73,10 @@ fn found(host: &Host, names: &[String], reply: Result<Reply, TransportError>) ->
         0 => Err(reasons.join("; ")),
         _ => {
             let units: Vec<&str> = installs.iter().map(|install| install.unit.as_str()).collect();
-            Err(format!("several validators are installed ({}); name one: validator.unit", units.join(", ")))
+            Err(format!(
+                "several validators are installed ({}); name one: validator.unit",
+                units.join(", ")
+            ))
         }
     }
 }
@@ -85,7 +95,8 @@ fn installed(host: &Host, name: &str, output: &Output) -> Result<Option<Install>
 fn client_of(host: &Host, unit: &Unit) -> Result<&'static Client, String> {
     if let Some(name) = &host.plan.overrides.client {
         let known: Vec<&str> = clients::CLIENTS.iter().map(|client| client.name).collect();
-        return clients::named(name).ok_or_else(|| format!("no client is named {name}; there are {}", known.join(", ")));
+        return clients::named(name)
+            .ok_or_else(|| format!("no client is named {name}; there are {}", known.join(", ")));
     }
     let mut recognised = clients::recognised(unit);
     match recognised.len() {
@@ -96,7 +107,10 @@ fn client_of(host: &Host, unit: &Unit) -> Result<&'static Client, String> {
         )),
         _ => {
             let names: Vec<&str> = recognised.iter().map(|client| client.name).collect();
-            Err(format!("its command line could be {}; say validator.client", names.join(" or ")))
+            Err(format!(
+                "its command line could be {}; say validator.client",
+                names.join(" or ")
+            ))
         }
     }
 }
@@ -107,17 +121,25 @@ pub fn client(install: &Install) -> Result<&'static Client, String> {
 }
 
 fn questions(host: &Host) -> Batch {
-    let Ok(install) = &host.install else { return Vec::new() };
-    let Ok(client) = client(install) else { return Vec::new() };
-    (client.questions)(install).into_iter().map(|argv| install.run(20, argv)).collect()
+    let Ok(install) = &host.install else {
+        return Vec::new();
+    };
+    let Ok(client) = client(install) else {
+        return Vec::new();
+    };
+    (client.questions)(install)
+        .into_iter()
+        .map(|argv| install.run(20, argv))
+        .collect()
 }
 
 fn learn(host: &mut Host, reply: Result<Reply, TransportError>) {
     let Ok(install) = &mut host.install else { return };
     let learnt = match (client(install), reply) {
-        (Ok(client), Ok(reply)) => {
-            reply.outputs.iter().try_for_each(|output| (client.learn)(install, output))
-        }
+        (Ok(client), Ok(reply)) => reply
+            .outputs
+            .iter()
+            .try_for_each(|output| (client.learn)(install, output)),
         (Err(why), _) => Err(why),
         (_, Err(error)) => Err(error.to_string()),
     };

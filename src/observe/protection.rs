@@ -78,7 +78,13 @@ pub fn export_calls(install: &Install, run: &str, copy: bool, limit_s: u64) -> R
     calls.push(install.run(limit_s, (client.export)(used, &work)?));
     let file = (client.exported_file)(&work);
     calls.push(Call::new(Op::Get, [file.clone(), INLINE_BYTES.to_string()]));
-    Ok(ExportCalls { calls, file, id, client, copied: copy })
+    Ok(ExportCalls {
+        calls,
+        file,
+        id,
+        client,
+        copied: copy,
+    })
 }
 
 /// Reads the outputs of [`export_calls`]. The client's exit status alone proves nothing: the file decides.
@@ -87,10 +93,16 @@ pub fn export_calls(install: &Install, run: &str, copy: bool, limit_s: u64) -> R
 /// A step failed, the file is not there, its hash differs, or it is no interchange; with the client's last words.
 pub fn read_export(calls: &ExportCalls, outputs: &[Output]) -> Result<Exported, String> {
     let mut outputs = outputs.iter();
-    let mut next = || outputs.next().ok_or_else(|| "the answer ends too early".to_owned());
+    let mut next = || {
+        outputs
+            .next()
+            .ok_or_else(|| "the answer ends too early".to_owned())
+    };
     next()?.ok().map_err(|why| format!("work directory: {why}"))?;
     if calls.copied {
-        let copied = next()?.ok().map_err(|why| format!("copying the database: {why}"))?;
+        let copied = next()?
+            .ok()
+            .map_err(|why| format!("copying the database: {why}"))?;
         if copied.contains("copy=absent") {
             return Ok(Exported::NoDatabase);
         }
@@ -99,10 +111,14 @@ pub fn read_export(calls: &ExportCalls, outputs: &[Output]) -> Result<Exported, 
     if let Err(failure) = (calls.client.read_export)(ran) {
         return match failure {
             ExportFailure::NoHistory if calls.client.no_history_is_certain => Ok(Exported::NoDatabase),
-            ExportFailure::NoHistory | ExportFailure::Locked | ExportFailure::Other(_) => Err(failure.to_string()),
+            ExportFailure::NoHistory | ExportFailure::Locked | ExportFailure::Other(_) => {
+                Err(failure.to_string())
+            }
         };
     }
-    let got = next()?.ok().map_err(|why| format!("the client wrote no file ({why})"))?;
+    let got = next()?
+        .ok()
+        .map_err(|why| format!("the client wrote no file ({why})"))?;
     let mut lines = got.lines();
     let mut field = |name: &str| {
         lines
@@ -111,16 +127,25 @@ pub fn read_export(calls: &ExportCalls, outputs: &[Output]) -> Result<Exported, 
             .map(|value| value.trim().to_owned())
             .ok_or_else(|| format!("the export has no {name}"))
     };
-    let bytes: u64 = field("bytes=")?.parse().map_err(|_| "the export's size is no number".to_owned())?;
+    let bytes: u64 = field("bytes=")?
+        .parse()
+        .map_err(|_| "the export's size is no number".to_owned())?;
     let sha256 = field("sha256=")?;
     if bytes > INLINE_BYTES {
-        return Ok(Exported::Large { file: calls.file.clone(), sha256 });
+        return Ok(Exported::Large {
+            file: calls.file.clone(),
+            sha256,
+        });
     }
     let text: String = lines.collect();
-    let document = BASE64_STANDARD.decode(text.trim()).map_err(|error| format!("the export arrived torn: {error}"))?;
+    let document = BASE64_STANDARD
+        .decode(text.trim())
+        .map_err(|error| format!("the export arrived torn: {error}"))?;
     let found = const_hex::encode(Sha256::digest(&document));
     if found != sha256 || document.len() as u64 != bytes {
-        return Err(format!("the export arrived with hash {found}, the host says {sha256}"));
+        return Err(format!(
+            "the export arrived with hash {found}, the host says {sha256}"
+        ));
     }
     let interchange = read(&document).map_err(|error| error.to_string())?;
     Ok(Exported::Document(Box::new(interchange), document))

@@ -30,7 +30,8 @@ pub(super) async fn claim_both(world: &mut World) -> Done {
         coordinator: world.run.coordinator.clone(),
         since: jiff::Timestamp::now().to_string(),
     };
-    let text = serde_json::to_string(&claim).map_err(|error| Happened::new(Event::ClaimHeld, error.to_string()))?;
+    let text =
+        serde_json::to_string(&claim).map_err(|error| Happened::new(Event::ClaimHeld, error.to_string()))?;
     let give_up = Instant::now() + STEP_BACK;
     let mut left_behind: Option<String> = None;
     loop {
@@ -46,7 +47,10 @@ pub(super) async fn claim_both(world: &mut World) -> Done {
         let foreign = holders.iter().flatten().find(|claim| claim.run != world.run.id);
         let Some(foreign) = foreign else {
             if holders.iter().any(Option::is_none) {
-                return Err(Happened::new(Event::ClaimHeld, "a claim was written and is not there"));
+                return Err(Happened::new(
+                    Event::ClaimHeld,
+                    "a claim was written and is not there",
+                ));
             }
             world.memory.generation = Some(generation);
             return Ok(Happened::with(
@@ -87,7 +91,10 @@ fn holder(reply: &Reply) -> Result<Option<Claim>, Happened> {
 }
 
 fn papers(reply: &Reply) -> Result<Papers, Happened> {
-    let output = reply.outputs.last().ok_or_else(|| Happened::new(Event::LineLost, "an empty answer"))?;
+    let output = reply
+        .outputs
+        .last()
+        .ok_or_else(|| Happened::new(Event::LineLost, "an empty answer"))?;
     read_papers(output).map_err(|why| Happened::new(Event::LineLost, why))
 }
 
@@ -98,8 +105,18 @@ async fn next_generation(world: &mut World) -> Result<u64, Happened> {
         let (a, b) = world.hosts.ask_both(&batch, &batch, 0, Patience::Retry).await;
         world.memory.papers = Some((papers(&a?)?.generation, papers(&b?)?.generation));
     }
-    let (a, b) = world.memory.papers.as_ref().map_or((None, None), |(a, b)| (a.as_ref(), b.as_ref()));
-    Ok([a, b].into_iter().flatten().map(|paper| paper.generation).max().unwrap_or(0) + 1)
+    let (a, b) = world
+        .memory
+        .papers
+        .as_ref()
+        .map_or((None, None), |(a, b)| (a.as_ref(), b.as_ref()));
+    Ok([a, b]
+        .into_iter()
+        .flatten()
+        .map(|paper| paper.generation)
+        .max()
+        .unwrap_or(0)
+        + 1)
 }
 
 /// Takes this run's claims and work directories away.
@@ -125,7 +142,10 @@ pub(super) async fn release_claims(world: &mut World) -> Done {
     }
     Ok(Happened::with(
         Event::LineLost,
-        format!("the claim of run {run} is left on {}; the next run from here takes it away", left.join(" and ")),
+        format!(
+            "the claim of run {run} is left on {}; the next run from here takes it away",
+            left.join(" and ")
+        ),
         json!({ "claims_left_on": left }),
     ))
 }

@@ -9,13 +9,15 @@ use tokio::time::{Instant, sleep};
 use super::{Done, FenceProof, Happened, World};
 use crate::clients::Install;
 use crate::guards::{FenceReading, Generation, HostEvidence, Life, Role, Verdict, life, stands_barred};
-use crate::observe::{Host, Patience, reading_calls, read_reading};
+use crate::observe::{Host, Patience, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Reply, TransportError};
 
 /// The host's validator as found, or a lost line: without it nothing can be asked.
 pub(super) fn install(host: &Host) -> Result<Install, Happened> {
-    host.installed().cloned().map_err(|why| Happened::new(Event::LineLost, why))
+    host.installed()
+        .cloned()
+        .map_err(|why| Happened::new(Event::LineLost, why))
 }
 
 /// What the lock file says, for people first.
@@ -42,7 +44,8 @@ pub(super) fn generation_call(world: &World, role: &str) -> Result<Call, Happene
         role: role.to_owned(),
         run: world.run.id.clone(),
     };
-    let text = serde_json::to_string(&paper).map_err(|error| Happened::new(Event::LineLost, error.to_string()))?;
+    let text =
+        serde_json::to_string(&paper).map_err(|error| Happened::new(Event::LineLost, error.to_string()))?;
     Ok(Call::new(Op::Generation, [generation.to_string(), text]))
 }
 
@@ -51,7 +54,10 @@ pub(super) fn bar_calls(world: &World, host: &Host) -> Result<(Batch, usize), Ha
     let install = install(host)?;
     let mut batch = vec![
         generation_call(world, "fenced")?,
-        Call::new(Op::Bar, [&install.unit, &install.lock_file, &lock_text(world, host.name())]),
+        Call::new(
+            Op::Bar,
+            [&install.unit, &install.lock_file, &lock_text(world, host.name())],
+        ),
     ];
     let first = batch.len();
     batch.extend(reading_calls(&install));
@@ -61,15 +67,29 @@ pub(super) fn bar_calls(world: &World, host: &Host) -> Result<(Batch, usize), Ha
 /// Bars the primary and reads the bar back.
 pub(super) async fn bar_primary(world: &mut World) -> Done {
     let (batch, first) = bar_calls(world, &world.hosts.primary)?;
-    let reply = world.hosts.ask(Role::Primary, &batch, 10, Patience::Retry).await?;
-    if let Err(why) = reply.outputs.first().map_or(Err("no answer".to_owned()), |paper| paper.ok().map(|_| ())) {
-        return Ok(Happened::new(Event::BarFailed, format!("{}: generation: {why}", world.hosts.primary.name())));
+    let reply = world
+        .hosts
+        .ask(Role::Primary, &batch, 10, Patience::Retry)
+        .await?;
+    if let Err(why) = reply
+        .outputs
+        .first()
+        .map_or(Err("no answer".to_owned()), |paper| paper.ok().map(|_| ()))
+    {
+        return Ok(Happened::new(
+            Event::BarFailed,
+            format!("{}: generation: {why}", world.hosts.primary.name()),
+        ));
     }
     let seen = read_reading(&world.hosts.primary, &reply, first);
     Ok(match stands_barred(&seen) {
         Verdict::Pass(why) => Happened::new(Event::PrimaryBarred, why),
         Verdict::Refuse(why) => {
-            let said = reply.outputs.get(1).map_or("", |output| output.last_words()).to_owned();
+            let said = reply
+                .outputs
+                .get(1)
+                .map_or("", |output| output.last_words())
+                .to_owned();
             Happened::new(Event::BarFailed, format!("{why} ({said})"))
         }
         Verdict::Unknown(why) => Happened::new(Event::BarFailed, why),
@@ -83,10 +103,16 @@ pub(super) async fn stop_primary(world: &mut World) -> Done {
     let mut batch = vec![Call::new(Op::Stop, [install.unit.clone(), limit_s.to_string()])];
     batch.extend(reading_calls(&install));
     world.memory.readings = None;
-    let asked = unix_now_s();
+    let asked = world.hosts.now_s();
     world.memory.stop_asked_s.get_or_insert(asked);
-    let reply = world.hosts.ask(Role::Primary, &batch, limit_s + 15, Patience::Retry).await?;
-    let said = reply.outputs.first().map(|output| output.ok().map(|_| "stopped".to_owned()));
+    let reply = world
+        .hosts
+        .ask(Role::Primary, &batch, limit_s + 15, Patience::Retry)
+        .await?;
+    let said = reply
+        .outputs
+        .first()
+        .map(|output| output.ok().map(|_| "stopped".to_owned()));
     let seen = read_reading(&world.hosts.primary, &reply, 1);
     if let Reading::Positive(reading) = reading_of(&seen) {
         world.memory.readings = Some((1, reading));
@@ -99,7 +125,7 @@ pub(super) async fn stop_primary(world: &mut World) -> Done {
     Ok(Happened::with(
         Event::StopAnswered,
         why,
-        json!({ "asked_s": asked, "seconds": unix_now_s() - asked }),
+        json!({ "asked_s": asked, "seconds": world.hosts.now_s() - asked }),
     ))
 }
 
@@ -154,9 +180,7 @@ pub(super) async fn prove(world: &World, role: Role, have: Option<(u32, FenceRea
     };
     let checks = &world.plan.checks;
     let interval = Duration::from_secs_f64(checks.interval_s);
-    let give_up = Instant::now()
-        + Duration::from_secs(world.plan.timeouts.retry_s)
-        + interval * checks.count;
+    let give_up = Instant::now() + Duration::from_secs(world.plan.timeouts.retry_s) + interval * checks.count;
     let mut positive = have;
     loop {
         if let Some((count, last)) = &positive
@@ -220,9 +244,4 @@ pub(super) async fn prove_stopped(world: &mut World) -> Done {
             Ok(Happened::with(Event::ProvenStopped, why, facts))
         }
     }
-}
-
-/// The coordinator's clock, Unix seconds.
-pub(super) fn unix_now_s() -> f64 {
-    jiff::Timestamp::now().as_duration().as_secs_f64()
 }

@@ -22,7 +22,10 @@ pub(super) async fn collect(world: &mut World) -> Done {
     let from_backup = export_calls(&backup, &world.run.id, true, limit_s).map_err(lost)?;
     let mut backup_batch = vec![Call::new(Op::Archive, [&world.run.id, &backup.database])];
     backup_batch.extend(from_backup.calls.clone());
-    let (a, b) = world.hosts.ask_both(&from_primary.calls, &backup_batch, limit_s, Patience::Once).await;
+    let (a, b) = world
+        .hosts
+        .ask_both(&from_primary.calls, &backup_batch, limit_s, Patience::Once)
+        .await;
     let (a, b) = (a?, b?);
     let failed = |host: &str, why: String| Happened::new(Event::CollectFailed, format!("{host}: {why}"));
     let name_a = world.hosts.primary.name().to_owned();
@@ -31,7 +34,8 @@ pub(super) async fn collect(world: &mut World) -> Done {
     let ours = read_export(&from_primary, &a.outputs).map_err(|why| failed(&name_a, why))?;
     let ours = document(world, Role::Primary, ours).await?;
     let Some(ours) = ours.filter(|document| !history(document).floors.is_empty()) else {
-        let why = "the export holds no keys; an empty history of the signer is an error, not \"never signed\"";
+        let why =
+            "the export holds no keys; an empty history of the signer is an error, not \"never signed\"";
         return Err(failed(&name_a, why.to_owned()));
     };
     let archived = archive_path(&b).map_err(|why| failed(&name_b, why))?;
@@ -71,13 +75,19 @@ async fn document(world: &World, role: Role, exported: Exported) -> Result<Optio
         Role::Primary => "primary-export.json",
         Role::Backup => "backup-export.json",
     };
-    world.dir.write(name, &bytes).map_err(|error| failed(error.to_string()))?;
+    world
+        .dir
+        .write(name, &bytes)
+        .map_err(|error| failed(error.to_string()))?;
     Ok(Some(interchange))
 }
 
 fn archive_path(reply: &Reply) -> Result<Option<String>, String> {
     let text = reply.outputs.first().ok_or("the answer ends too early")?.ok()?;
-    let path = text.lines().find_map(|line| line.strip_prefix("archive=")).ok_or("no archive was kept")?;
+    let path = text
+        .lines()
+        .find_map(|line| line.strip_prefix("archive="))
+        .ok_or("no archive was kept")?;
     Ok((path != "absent").then(|| path.to_owned()))
 }
 
@@ -85,9 +95,15 @@ fn archive_path(reply: &Reply) -> Result<Option<String>, String> {
 pub(super) fn merge_floors(world: &mut World) -> Done {
     let refused = |why: String| Happened::new(Event::MergeRefused, why);
     let (Some(ours), Some(theirs)) = (&world.memory.primary_history, &world.memory.backup_history) else {
-        return Err(refused("the histories are not here; resume collects them again".to_owned()));
+        return Err(refused(
+            "the histories are not here; resume collects them again".to_owned(),
+        ));
     };
-    let found = world.memory.found.as_ref().ok_or_else(|| refused("the chain is not known".to_owned()))?;
+    let found = world
+        .memory
+        .found
+        .as_ref()
+        .ok_or_else(|| refused("the chain is not known".to_owned()))?;
     let (name_a, name_b) = (world.hosts.primary.name(), world.hosts.backup.name());
     let against: Vec<String> = conflicts(&[(name_a, ours), (name_b, theirs)])
         .into_iter()
@@ -95,31 +111,44 @@ pub(super) fn merge_floors(world: &mut World) -> Done {
         .map(|conflict| conflict.to_string())
         .collect();
     if let Some(first) = against.first() {
-        return Err(refused(format!("the histories hold slashable messages ({} in all): {first}", against.len())));
+        return Err(refused(format!(
+            "the histories hold slashable messages ({} in all): {first}",
+            against.len()
+        )));
     }
     let root = crate::protection::GenesisRoot::parse(&found.genesis_validators_root)
         .map_err(|error| refused(error.to_string()))?;
     let (ours, theirs) = (history(ours), history(theirs));
     // A database that has never signed may not say its chain; the beacon node it is used with does.
     let empty = theirs.floors.is_empty();
-    let second = if empty { Input::vouched(name_b, &theirs) } else { Input::new(name_b, &theirs) };
+    let second = if empty {
+        Input::vouched(name_b, &theirs)
+    } else {
+        Input::new(name_b, &theirs)
+    };
     let merged =
         merge(&[Input::new(name_a, &ours), second], root).map_err(|error| refused(error.to_string()))?;
-    let change = merged.comparison(&theirs).never_lower().map_err(|error| refused(error.to_string()))?;
+    let change = merged
+        .comparison(&theirs)
+        .never_lower()
+        .map_err(|error| refused(error.to_string()))?;
     let (raised, equal) = (change.raised.len(), change.equal.len());
     let floors = serde_json::to_vec_pretty(merged.floors()).map_err(|error| refused(error.to_string()))?;
     let stored = world
         .dir
         .write("merged-floors.json", &floors)
-        .and_then(|_| world.dir.write("merged.json", &write(&merged)))
         .map_err(|error| refused(error.to_string()))?;
-    let _ = stored;
+    world
+        .dir
+        .write("merged.json", &write(&merged))
+        .map_err(|error| refused(error.to_string()))?;
     let keys: Vec<_> = change.raised.iter().map(ToString::to_string).collect();
     world.memory.merged = Some(merged);
     Ok(Happened::with(
         Event::FloorsMerged,
         format!("{raised} floors raised on {name_b}, {equal} equal"),
-        json!({ "floors": { "raised": raised, "equal": equal }, "raised_keys": keys, "keys": raised + equal }),
+        json!({ "floors": { "raised": raised, "equal": equal }, "raised_keys": keys, "keys": raised + equal,
+                "floors_sha256": stored.sha256 }),
     ))
 }
 
@@ -130,37 +159,67 @@ pub(super) async fn import(world: &mut World) -> Done {
     let host = world.hosts.backup.name().to_owned();
     let backup = install(&world.hosts.backup)?;
     let before = world.memory.backup_before.clone().unwrap_or_default();
-    let merged: &Merged =
-        world.memory.merged.as_ref().ok_or_else(|| failed("nothing has been merged".to_owned()))?;
+    let merged: &Merged = world
+        .memory
+        .merged
+        .as_ref()
+        .ok_or_else(|| failed("nothing has been merged".to_owned()))?;
     let import = merged.only_raised(&before);
     if import.floors().is_empty() {
-        return Ok(Happened::new(Event::Imported, format!("{host} holds every floor already")));
+        return Ok(Happened::new(
+            Event::Imported,
+            format!("{host} holds every floor already"),
+        ));
     }
     let document = write(&import);
-    world.dir.write("imported.json", &document).map_err(|error| failed(error.to_string()))?;
+    world
+        .dir
+        .write("imported.json", &document)
+        .map_err(|error| failed(error.to_string()))?;
     let sha256 = const_hex::encode(Sha256::digest(&document));
     let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &document);
     let file = format!("{WORK}/{}/import.json", world.run.id);
     let limit_s = world.plan.timeouts.client_s;
     let mut run = vec![backup.user.clone(), limit_s.to_string()];
-    run.extend(client(&backup).and_then(|client| (client.import)(&backup, &file)).map_err(failed)?);
+    run.extend(
+        client(&backup)
+            .and_then(|client| (client.import)(&backup, &file))
+            .map_err(failed)?,
+    );
     let after = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
     // The export that proves the import travels behind it, so that reading back costs no round trip of its own.
     let mut batch = vec![
         Call::new(Op::WorkDir, [&world.run.id, &backup.user]),
-        Call::new(Op::Put, [&world.run.id, "import.json", &backup.user, &sha256, &text]),
-        Call { op: Op::Run, args: run },
+        Call::new(
+            Op::Put,
+            [&world.run.id, "import.json", &backup.user, &sha256, &text],
+        ),
+        Call {
+            op: Op::Run,
+            args: run,
+        },
     ];
     let steps = batch.len();
     batch.extend(after.calls.clone());
-    let reply = world.hosts.ask(Role::Backup, &batch, limit_s * 2, Patience::Once).await?;
-    let mut said: Vec<Result<(), String>> = reply.outputs.iter().take(2).map(|it| it.ok().map(|_| ())).collect();
+    let reply = world
+        .hosts
+        .ask(Role::Backup, &batch, limit_s * 2, Patience::Once)
+        .await?;
+    let mut said: Vec<Result<(), String>> = reply
+        .outputs
+        .iter()
+        .take(2)
+        .map(|it| it.ok().map(|_| ()))
+        .collect();
     said.push(match (client(&backup), reply.outputs.get(2)) {
         (Ok(client), Some(output)) => (client.read_import)(output),
         (Err(why), _) => Err(why),
         (_, None) => Err("the answer ends too early".to_owned()),
     });
-    for (step, result) in ["work directory", "sending the document", "the client's import"].iter().zip(said) {
+    for (step, result) in ["work directory", "sending the document", "the client's import"]
+        .iter()
+        .zip(said)
+    {
         if let Err(why) = result {
             let back = put_back(world).await;
             return Err(failed(format!("{host}: {step}: {why}; {back}")));
@@ -176,12 +235,16 @@ pub(super) async fn import(world: &mut World) -> Done {
 
 /// Puts the archived copy back after an import that did not hold; says what came of it.
 async fn put_back(world: &World) -> String {
-    let Ok(backup) = install(&world.hosts.backup) else { return "the old database was left as it is".to_owned() };
+    let Ok(backup) = install(&world.hosts.backup) else {
+        return "the old database was left as it is".to_owned();
+    };
     let batch = vec![Call::new(Op::PutBack, [&world.run.id, &backup.database])];
     match world.hosts.ask(Role::Backup, &batch, 60, Patience::Once).await {
         Ok(reply) => match reply.outputs.first().map(|output| output.ok()) {
             Some(Ok(_)) => "the old database is back in place, compared with its hashes".to_owned(),
-            Some(Err(why)) => format!("the old database could not be put back ({why}); its copy is in the archive"),
+            Some(Err(why)) => {
+                format!("the old database could not be put back ({why}); its copy is in the archive")
+            }
             None => "the old database's copy is in the archive".to_owned(),
         },
         Err(error) => format!("the old database could not be put back ({error}); its copy is in the archive"),
@@ -198,14 +261,25 @@ pub(super) async fn export_backup(world: &mut World) -> Result<History, Happened
         None => {
             let limit_s = world.plan.timeouts.client_s;
             let calls = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
-            let reply = world.hosts.ask(Role::Backup, &calls.calls, limit_s, Patience::Once).await?;
+            let reply = world
+                .hosts
+                .ask(Role::Backup, &calls.calls, limit_s, Patience::Once)
+                .await?;
             read_export(&calls, &reply.outputs).map_err(failed)?
         }
     };
-    let found = document(world, Role::Backup, exported).await.map_err(|happened| {
-        if happened.event == Event::CollectFailed { failed(happened.why) } else { happened }
-    })?;
-    found.map(|document| history(&document)).ok_or_else(|| failed("there is no database".to_owned()))
+    let found = document(world, Role::Backup, exported)
+        .await
+        .map_err(|happened| {
+            if happened.event == Event::CollectFailed {
+                failed(happened.why)
+            } else {
+                happened
+            }
+        })?;
+    found
+        .map(|document| history(&document))
+        .ok_or_else(|| failed("there is no database".to_owned()))
 }
 
 /// Reads the backup back and compares every floor with the merged one.
@@ -214,7 +288,10 @@ pub(super) async fn read_back(world: &mut World) -> Done {
         Ok(found) => found,
         Err(happened) if happened.event == Event::ReadBackFails => {
             let back = put_back(world).await;
-            return Err(Happened { why: format!("{}; {back}", happened.why), ..happened });
+            return Err(Happened {
+                why: format!("{}; {back}", happened.why),
+                ..happened
+            });
         }
         Err(happened) => return Err(happened),
     };
@@ -224,9 +301,15 @@ pub(super) async fn read_back(world: &mut World) -> Done {
     };
     if let Err(why) = verdict {
         let back = put_back(world).await;
-        return Err(Happened::new(Event::ReadBackFails, format!("{}: {why}; {back}", world.hosts.backup.name())));
+        return Err(Happened::new(
+            Event::ReadBackFails,
+            format!("{}: {why}; {back}", world.hosts.backup.name()),
+        ));
     }
     let keys = found.floors.len();
     world.memory.read_back = Some(found.floors);
-    Ok(Happened::new(Event::ReadBackCovers, format!("{keys} keys cover the merged floors")))
+    Ok(Happened::new(
+        Event::ReadBackCovers,
+        format!("{keys} keys cover the merged floors"),
+    ))
 }

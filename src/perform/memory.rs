@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::observe::Exported;
 use crate::guards::{FenceReading, Finding, Generation};
+use crate::observe::Exported;
 use crate::protection::{FloorMap, History, Interchange, Merged};
 
 /// Who a run is.
@@ -56,7 +56,12 @@ pub struct FenceProof {
 impl FenceProof {
     /// A proof from readings that have just been taken.
     pub fn new(reading: FenceReading, readings: u32, valid_s: f64) -> FenceProof {
-        FenceProof { reading, readings, taken: Instant::now(), valid: Duration::from_secs_f64(valid_s) }
+        FenceProof {
+            reading,
+            readings,
+            taken: Instant::now(),
+            valid: Duration::from_secs_f64(valid_s),
+        }
     }
 
     /// Seconds until it expires; negative when it has.
@@ -71,7 +76,11 @@ impl FenceProof {
 
     /// The same proof, confirmed by one more positive reading now.
     pub fn confirmed(self) -> FenceProof {
-        FenceProof { taken: Instant::now(), readings: self.readings + 1, ..self }
+        FenceProof {
+            taken: Instant::now(),
+            readings: self.readings + 1,
+            ..self
+        }
     }
 }
 
@@ -96,8 +105,8 @@ pub struct Memory {
     pub after_import: Option<Result<Exported, String>>,
     /// The merged floors.
     pub merged: Option<Merged>,
-    /// The merged floors as an earlier process of this run wrote them.
-    pub merged_floors: Option<FloorMap>,
+    /// Hash of the merged floors that an earlier process of this run wrote.
+    pub floors_sha256: Option<String>,
     /// The backup's floors as read back.
     pub read_back: Option<FloorMap>,
     /// When the primary was asked to stop, Unix seconds of the coordinator.

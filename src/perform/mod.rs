@@ -36,12 +36,20 @@ pub struct Happened {
 impl Happened {
     /// An event with its words and no facts.
     pub fn new(event: Event, why: impl Into<String>) -> Happened {
-        Happened { event, why: why.into(), facts: json!({}) }
+        Happened {
+            event,
+            why: why.into(),
+            facts: json!({}),
+        }
     }
 
     /// The same with facts; `facts` is an object.
     pub fn with(event: Event, why: impl Into<String>, facts: Value) -> Happened {
-        Happened { event, why: why.into(), facts }
+        Happened {
+            event,
+            why: why.into(),
+            facts,
+        }
     }
 }
 

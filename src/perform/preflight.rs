@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{Done, Found, Happened, World};
 use crate::config::Plan;
 use crate::guards::{
-    Evidence, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, judge, keys_of, life, stands_barred,
+    Evidence, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, judge, keys_of, life,
+    stands_barred,
 };
 use crate::observe::{Hosts, Patience, Scope, discover, evidence};
 use crate::protocol::Event;
@@ -25,7 +26,11 @@ pub(super) async fn check_everything(world: &mut World) -> Done {
     let refusals = blocking(&findings);
     if let Some(first) = refusals.first() {
         let more = refusals.len() - 1;
-        let tail = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        let tail = if more > 0 {
+            format!(" (and {more} more)")
+        } else {
+            String::new()
+        };
         return Ok(Happened::with(
             Event::PreflightRefused,
             format!("{}: {}{tail}", first.id, first.why),
@@ -35,17 +40,28 @@ pub(super) async fn check_everything(world: &mut World) -> Done {
     let found = match found(&seen) {
         Ok(found) => found,
         Err(why) => {
-            return Ok(Happened::with(Event::PreflightRefused, why, json!({ "findings": findings })));
+            return Ok(Happened::with(
+                Event::PreflightRefused,
+                why,
+                json!({ "findings": findings }),
+            ));
         }
     };
     if let (Ok(a), Ok(b)) = (seen.primary.papers.known(), seen.backup.papers.known()) {
         world.memory.papers = Some((a.generation.clone(), b.generation.clone()));
     }
-    world.memory.backup_offset_s = seen.backup.identity.known().map_or(0.0, |identity| identity.clock_offset_s);
+    world.memory.backup_offset_s = seen
+        .backup
+        .identity
+        .known()
+        .map_or(0.0, |identity| identity.clock_offset_s);
     let why = if found.primary_ran {
         format!("{} guards passed; {name_a} signs", findings.len())
     } else {
-        format!("{} guards passed; {name_a}'s validator does not run", findings.len())
+        format!(
+            "{} guards passed; {name_a}'s validator does not run",
+            findings.len()
+        )
     };
     let facts = json!({ "found": found, "findings": findings, "keys": found.keys });
     world.memory.found = Some(found);
@@ -63,7 +79,10 @@ pub async fn audit(hosts: &mut Hosts, plan: &Plan, stage: Stage) -> (Evidence, V
 
 /// The generation of a finished hand-over in this direction, when everything on both hosts shows it.
 fn already_done(seen: &Evidence, pair: &str) -> Option<u64> {
-    let (a, b) = (seen.primary.papers.known().ok()?, seen.backup.papers.known().ok()?);
+    let (a, b) = (
+        seen.primary.papers.known().ok()?,
+        seen.backup.papers.known().ok()?,
+    );
     let (fenced, signer) = (a.generation.as_ref()?, b.generation.as_ref()?);
     let papers = fenced.role == "fenced"
         && signer.role == "signer"
@@ -78,7 +97,9 @@ fn already_done(seen: &Evidence, pair: &str) -> Option<u64> {
 }
 
 fn runs(host: &HostEvidence) -> bool {
-    host.unit.known().is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0)
+    host.unit
+        .known()
+        .is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0)
 }
 
 /// What a resumed run will still have to know. Everything in it was judged by a guard.
@@ -87,7 +108,11 @@ fn found(seen: &Evidence) -> Result<Found, String> {
     let (genesis, spec) = (beacon.genesis.known()?, beacon.spec.known()?);
     let unit = seen.primary.unit.known()?;
     let keys = keys_of(seen);
-    let indices = beacon.validators.known()?.iter().filter(|(key, _)| keys.contains(*key));
+    let indices = beacon
+        .validators
+        .known()?
+        .iter()
+        .filter(|(key, _)| keys.contains(*key));
     Ok(Found {
         primary_ran: matches!(life(&seen.primary), Life::Alive(_)),
         primary_enabled: unit.file_state.starts_with("enabled"),

@@ -7,7 +7,7 @@ use super::fence::{Proof, Reading, bar_calls, generation_call, install, prove, r
 use super::history::export_backup;
 use super::{Done, FenceProof, Happened, World};
 use crate::guards::{Life, Role, RunEvidence, Stage, blocking, judge, life};
-use crate::observe::{Patience, Scope, evidence, reading_calls, read_reading};
+use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
 use crate::services::host::read_identity;
@@ -21,14 +21,22 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
         None => match prove(world, Role::Primary, None).await {
             Proof::Positive(count, reading) => FenceProof::new(reading, count, world.plan.checks.valid_s),
             Proof::Not(happened) if happened.event == Event::LineLost => return Err(happened),
-            Proof::Not(happened) => return Err(Happened { event: Event::StartForbidden, ..happened }),
+            Proof::Not(happened) => {
+                return Err(Happened {
+                    event: Event::StartForbidden,
+                    ..happened
+                });
+            }
         },
     };
     let merged = merged_floors(world)?;
     if world.memory.read_back.is_none() {
         let found = export_backup(world).await.map_err(|happened| {
             if happened.event == Event::ReadBackFails {
-                Happened { event: Event::StartForbidden, ..happened }
+                Happened {
+                    event: Event::StartForbidden,
+                    ..happened
+                }
             } else {
                 happened
             }
@@ -51,13 +59,20 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
     world.memory.findings.clone_from(&findings);
     let facts = json!({ "findings": findings });
     if let Some(first) = blocking(&findings).first() {
-        return Ok(Happened::with(Event::StartForbidden, format!("{}: {}", first.id, first.why), facts));
+        return Ok(Happened::with(
+            Event::StartForbidden,
+            format!("{}: {}", first.id, first.why),
+            facts,
+        ));
     }
     let readings = proof.readings + 1;
     world.memory.fence = Some(proof.confirmed());
     Ok(Happened::with(
         Event::StartAllowed,
-        format!("{} guards passed, fence confirmed by reading {readings}", findings.len()),
+        format!(
+            "{} guards passed, fence confirmed by reading {readings}",
+            findings.len()
+        ),
         facts,
     ))
 }
@@ -68,15 +83,31 @@ fn merged_floors(world: &World) -> Result<FloorMap, Happened> {
         return Ok(merged.floors().clone());
     }
     let forbidden = |why: String| Happened::new(Event::StartForbidden, format!("the merged floors: {why}"));
-    let bytes = world.dir.read("merged-floors.json").map_err(|error| forbidden(error.to_string()))?;
+    let sha256 = world
+        .memory
+        .floors_sha256
+        .as_deref()
+        .ok_or_else(|| forbidden("were never computed".to_owned()))?;
+    let bytes = world
+        .dir
+        .read("merged-floors.json", sha256)
+        .map_err(|error| forbidden(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| forbidden(error.to_string()))
 }
 
 /// Unbars and starts the backup, and reads it back.
 pub(super) async fn start_backup(world: &mut World) -> Done {
-    let proof = world.memory.fence.take().and_then(FenceProof::unexpired).ok_or_else(|| {
-        Happened::new(Event::LineLost, "the fence proof ran out before the start was asked; nothing was started")
-    })?;
+    let proof = world
+        .memory
+        .fence
+        .take()
+        .and_then(FenceProof::unexpired)
+        .ok_or_else(|| {
+            Happened::new(
+                Event::LineLost,
+                "the fence proof ran out before the start was asked; nothing was started",
+            )
+        })?;
     started(world, proof).await
 }
 
@@ -93,19 +124,29 @@ async fn started(world: &mut World, proof: FenceProof) -> Done {
     let first = batch.len();
     batch.extend(reading_calls(&install));
     // Once: a second start must never be asked before it was looked what became of the first.
-    let reply = world.hosts.ask(Role::Backup, &batch, limit_s, Patience::Once).await?;
+    let reply = world
+        .hosts
+        .ask(Role::Backup, &batch, limit_s, Patience::Once)
+        .await?;
     let name = world.hosts.backup.name().to_owned();
     let began = reply.outputs.first().and_then(|output| {
-        read_identity(&reply.machine_id, &reply.boot_id, output, 0.0, 0.0).ok().map(|it| it.clock_offset_s)
+        read_identity(&reply.machine_id, &reply.boot_id, output, 0.0, 0.0)
+            .ok()
+            .map(|it| it.clock_offset_s)
     });
     world.memory.started_s = began;
     let seen = read_reading(&world.hosts.backup, &reply, first);
-    let running = seen.unit.known().is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0);
+    let running = seen
+        .unit
+        .known()
+        .is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0);
     let facts = json!({ "started_s": began, "fence_left_s": proof.left_s() });
     match life(&seen) {
-        Life::Alive(_) if running => {
-            Ok(Happened::with(Event::BackupStarted, format!("{name}: {} runs", install.unit), facts))
-        }
+        Life::Alive(_) if running => Ok(Happened::with(
+            Event::BackupStarted,
+            format!("{name}: {} runs", install.unit),
+            facts,
+        )),
         Life::Alive(why) | Life::Stopped(why) => {
             let said: Vec<&str> = reply
                 .outputs
@@ -130,14 +171,20 @@ pub(super) async fn look_at_backup(world: &mut World) -> Done {
         Reading::Alive(why) => return Ok(Happened::new(Event::BackupRuns, why)),
         Reading::Unknown(why) => return Err(Happened::new(Event::LineLost, why)),
         Reading::Positive(_) => {
-            return Ok(Happened::new(Event::BackupStands, format!("{}: stopped and barred", host.name())));
+            return Ok(Happened::new(
+                Event::BackupStands,
+                format!("{}: stopped and barred", host.name()),
+            ));
         }
         Reading::Unbarred(_) => {}
     }
     let (batch, first) = bar_calls(world, host)?;
     let reply = world.hosts.ask(Role::Backup, &batch, 10, Patience::Retry).await?;
     match reading_of(&read_reading(host, &reply, first)) {
-        Reading::Positive(_) => Ok(Happened::new(Event::BackupStands, format!("{}: barred again", host.name()))),
+        Reading::Positive(_) => Ok(Happened::new(
+            Event::BackupStands,
+            format!("{}: barred again", host.name()),
+        )),
         Reading::Alive(why) => Ok(Happened::new(Event::BackupRuns, why)),
         Reading::Unbarred(why) | Reading::Unknown(why) => Err(Happened::new(Event::LineLost, why)),
     }

@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
-use super::fence::{Reading, install, reading_of, unix_now_s};
+use super::fence::{Reading, install, reading_of};
 use super::{Done, Found, Happened, World};
-use crate::beacon::{Included, block_questions, duties_question, liveness_question, read_inclusion, read_liveness};
+use crate::beacon::{
+    Included, block_questions, duties_question, liveness_question, read_inclusion, read_liveness,
+};
 use crate::clients::Install;
 use crate::guards::Role;
-use crate::observe::{Patience, client, reading_calls, read_reading};
+use crate::observe::{Patience, client, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Output};
 
@@ -30,27 +32,48 @@ struct First {
 
 /// Watches until both ends were seen, or time runs out.
 pub(super) async fn watch(world: &mut World) -> Done {
-    let found = world.memory.found.clone().ok_or_else(|| ran_out("the chain is not known", json!({})))?;
+    let found = world
+        .memory
+        .found
+        .clone()
+        .ok_or_else(|| ran_out("the chain is not known", json!({})))?;
     let epoch_s = found.seconds_per_slot * found.slots_per_epoch as f64;
-    let limit_s = world.plan.timeouts.watch_s.map_or_else(|| (3.0 * epoch_s).max(30.0), |limit_s| limit_s as f64);
+    let limit_s = world
+        .plan
+        .timeouts
+        .watch_s
+        .map_or_else(|| (3.0 * epoch_s).max(30.0), |limit_s| limit_s as f64);
     let give_up = Instant::now() + Duration::from_secs_f64(limit_s);
     let first = first_attestation(world, &found, give_up).await?;
     let mut facts = json!({ "first_attestation_s": first.at_s, "first_slot": first.slot });
-    if let (Some(asked), true, Value::Object(facts)) = (world.memory.stop_asked_s, found.primary_ran, &mut facts) {
-        facts.insert("gap_s".to_owned(), json!(first.at_s - world.memory.backup_offset_s - asked));
+    if let (Some(asked), true, Value::Object(facts)) =
+        (world.memory.stop_asked_s, found.primary_ran, &mut facts)
+    {
+        facts.insert(
+            "gap_s".to_owned(),
+            json!(first.at_s - world.memory.backup_offset_s - asked),
+        );
     }
-    let included = on_chain(world, &found, &first, give_up).await.map_err(|happened| merge_facts(happened, &facts))?;
+    let included = on_chain(world, &found, &first, give_up)
+        .await
+        .map_err(|happened| merge_facts(happened, &facts))?;
     let mut happened = match included {
         Ok(slot) => {
             facts["on_chain_slot"] = json!(slot);
             Happened::new(
                 Event::AttestationSeen,
-                format!("{} attested to slot {slot}, and a block holds it", world.hosts.backup.name()),
+                format!(
+                    "{} attested to slot {slot}, and a block holds it",
+                    world.hosts.backup.name()
+                ),
             )
         }
         Err(why) => Happened::new(
             Event::WatchRanOut,
-            format!("{} publishes attestations, but none was seen on chain in time ({why})", world.hosts.backup.name()),
+            format!(
+                "{} publishes attestations, but none was seen on chain in time ({why})",
+                world.hosts.backup.name()
+            ),
         ),
     };
     happened.facts = facts;
@@ -80,7 +103,9 @@ async fn first_attestation(world: &World, found: &Found, give_up: Instant) -> Re
         let (hosts, waiting) = (&world.hosts, &wait);
         let backup = hosts.ask(Role::Backup, waiting, stretch_s, Patience::Once);
         tokio::pin!(backup);
-        let reading = hosts.link_of(Role::Primary).ask(&primary, Duration::from_secs(5 + world.plan.timeouts.ask_s));
+        let reading = hosts
+            .link_of(Role::Primary)
+            .ask(&primary, Duration::from_secs(5 + world.plan.timeouts.ask_s));
         tokio::pin!(reading);
         let mut primary_read = false;
         let reply = loop {
@@ -100,11 +125,15 @@ async fn first_attestation(world: &World, found: &Found, give_up: Instant) -> Re
                 reply = &mut backup, if primary_read => break reply,
             }
         };
-        match reply.map_err(|error| error.to_string()).and_then(|reply| await_output(&reply.outputs)) {
+        match reply
+            .map_err(|error| error.to_string())
+            .and_then(|reply| await_output(&reply.outputs))
+        {
             Ok(Waited::Seen(at_s)) if primary_said.is_empty() => return Ok(at(at_s, found)),
             Ok(Waited::Seen(at_s)) if Instant::now() >= give_up => {
                 let facts = json!({ "first_attestation_s": at_s });
-                let why = format!("the backup signs, but the primary could not be seen fenced: {primary_said}");
+                let why =
+                    format!("the backup signs, but the primary could not be seen fenced: {primary_said}");
                 return Err(ran_out(why, facts));
             }
             Ok(Waited::Dead) => {
@@ -115,14 +144,21 @@ async fn first_attestation(world: &World, found: &Found, give_up: Instant) -> Re
             Ok(Waited::Seen(_) | Waited::NotYet) => {
                 return Err(ran_out("no attestation was published in time", json!({})));
             }
-            Err(why) => return Err(ran_out(format!("the backup could not be seen attesting: {why}"), json!({}))),
+            Err(why) => {
+                return Err(ran_out(
+                    format!("the backup could not be seen attesting: {why}"),
+                    json!({}),
+                ));
+            }
         }
     }
 }
 
 fn at(at_s: f64, found: &Found) -> First {
     // Slots and seconds since genesis are far below 2^53; a time before genesis gives slot 0.
-    let slot = ((at_s - found.genesis_time as f64) / found.seconds_per_slot).floor().max(0.0) as u64;
+    let slot = ((at_s - found.genesis_time as f64) / found.seconds_per_slot)
+        .floor()
+        .max(0.0) as u64;
     First { at_s, slot }
 }
 
@@ -132,10 +168,19 @@ fn await_calls(world: &World, stretch_s: u64) -> Result<Batch, Happened> {
     let proof = client(&install).map_err(|why| ran_out(why, json!({})))?.proof;
     let stretch = stretch_s.to_string();
     Ok(vec![match &install.metrics_url {
-        Some(url) => Call::new(Op::AwaitMetric, [url.as_str(), proof.metric, "0", &stretch, &install.unit]),
+        Some(url) => Call::new(
+            Op::AwaitMetric,
+            [url.as_str(), proof.metric, "0", &stretch, &install.unit],
+        ),
         None => {
-            let since = world.memory.started_s.map_or_else(|| unix_now_s() - 3600.0, |started| started);
-            Call::new(Op::AwaitJournal, [install.unit.as_str(), &format!("{since:.3}"), proof.log, &stretch])
+            let since = world
+                .memory
+                .started_s
+                .map_or_else(|| world.hosts.now_s() - 3600.0, |started| started);
+            Call::new(
+                Op::AwaitJournal,
+                [install.unit.as_str(), &format!("{since:.3}"), proof.log, &stretch],
+            )
         }
     }])
 }
@@ -168,24 +213,45 @@ async fn on_chain(
     give_up: Instant,
 ) -> Result<Result<u64, String>, Happened> {
     let install = install(&world.hosts.backup)?;
-    let prefix = client(&install).ok().and_then(|client| client.api_prefixes.first().copied()).unwrap_or("/eth/v1");
-    let Some(url) = install.beacon_urls.first() else { return Ok(Err("no beacon node is known".to_owned())) };
+    let prefix = client(&install)
+        .ok()
+        .and_then(|client| client.api_prefixes.first().copied())
+        .unwrap_or("/eth/v1");
+    let Some(url) = install.beacon_urls.first() else {
+        return Ok(Err("no beacon node is known".to_owned()));
+    };
     let base = format!("{}{prefix}", url.trim_end_matches('/'));
     let indices: BTreeSet<u64> = found.indices.iter().copied().collect();
     let since = first.slot.saturating_sub(1);
     let mut upto = first.slot + 2;
     loop {
         let wait_s = ((found.seconds_per_slot * 4.0).ceil() as u64).max(4);
-        let epochs: BTreeSet<u64> =
-            [since, upto].map(|slot| slot / found.slots_per_epoch.max(1)).into_iter().collect();
-        let mut batch: Batch = vec![Call::new(Op::AwaitHead, [&base, &upto.to_string(), &wait_s.to_string()])];
-        batch.extend(epochs.iter().map(|epoch| liveness_question(url, prefix, *epoch, &indices, HTTP_S)));
-        batch.extend(epochs.iter().map(|epoch| duties_question(url, prefix, *epoch, &indices, HTTP_S)));
+        let epochs: BTreeSet<u64> = [since, upto]
+            .map(|slot| slot / found.slots_per_epoch.max(1))
+            .into_iter()
+            .collect();
+        let mut batch: Batch = vec![Call::new(
+            Op::AwaitHead,
+            [&base, &upto.to_string(), &wait_s.to_string()],
+        )];
+        batch.extend(
+            epochs
+                .iter()
+                .map(|epoch| liveness_question(url, prefix, *epoch, &indices, HTTP_S)),
+        );
+        batch.extend(
+            epochs
+                .iter()
+                .map(|epoch| duties_question(url, prefix, *epoch, &indices, HTTP_S)),
+        );
         let duties = 1 + epochs.len();
         let blocks = duties + epochs.len();
         batch.extend(block_questions(url, prefix, first.slot, upto, HTTP_S));
         let primary = reading_calls(&self::install(&world.hosts.primary)?);
-        let (a, b) = world.hosts.ask_both(&primary, &batch, wait_s + 20, Patience::Once).await;
+        let (a, b) = world
+            .hosts
+            .ask_both(&primary, &batch, wait_s + 20, Patience::Once)
+            .await;
         if let Ok(reply) = &a
             && let Reading::Alive(why) = reading_of(&read_reading(&world.hosts.primary, reply, 0))
         {
@@ -194,11 +260,13 @@ async fn on_chain(
         let why = match b {
             Err(error) => error.to_string(),
             Ok(reply) if reply.outputs.len() <= blocks => "the answer ends too early".to_owned(),
-            Ok(reply) => match seen_on_chain(&reply.outputs, duties, blocks, since, epochs.len() > 1, &indices) {
-                Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
-                Ok(None) => format!("no block up to slot {upto} holds one"),
-                Err(why) => why,
-            },
+            Ok(reply) => {
+                match seen_on_chain(&reply.outputs, duties, blocks, since, epochs.len() > 1, &indices) {
+                    Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
+                    Ok(None) => format!("no block up to slot {upto} holds one"),
+                    Err(why) => why,
+                }
+            }
         };
         if Instant::now() >= give_up {
             return Ok(Err(why));
