@@ -10,7 +10,10 @@ use crate::transport::Output;
 /// # Errors
 /// The request failed (no connection, time ran out), or the last line is no status.
 pub(super) fn status(output: &Output) -> Result<(u16, &str), String> {
-    let printed = output.ok().map_err(|why| format!("the node was not reached: {why}"))?.trim_end();
+    let printed = output
+        .ok()
+        .map_err(|why| format!("the node was not reached: {why}"))?
+        .trim_end();
     let (body, code) = printed.rsplit_once('\n').unwrap_or(("", printed));
     match code.trim().parse() {
         Ok(code @ 100..=599) => Ok((code, body)),
@@ -41,17 +44,24 @@ pub(super) fn data(value: &Value) -> Result<&Value, String> {
 
 /// A field that must be there.
 pub(super) fn field<'a>(value: &'a Value, name: &str) -> Result<&'a Value, String> {
-    value.get(name).ok_or_else(|| format!("{name} is missing from the answer"))
+    value
+        .get(name)
+        .ok_or_else(|| format!("{name} is missing from the answer"))
 }
 
 /// The list under `data`.
 pub(super) fn rows(value: &Value) -> Result<&Vec<Value>, String> {
-    data(value)?.as_array().ok_or_else(|| "data is no list".to_string())
+    data(value)?
+        .as_array()
+        .ok_or_else(|| "data is no list".to_string())
 }
 
 /// A text.
 pub(super) fn text(value: &Value, name: &str) -> Result<String, String> {
-    field(value, name)?.as_str().map(str::to_string).ok_or_else(|| format!("{name} is no text"))
+    field(value, name)?
+        .as_str()
+        .map(str::to_string)
+        .ok_or_else(|| format!("{name} is no text"))
 }
 
 /// A whole number, bare or in quotes.
@@ -59,7 +69,13 @@ pub(super) fn number(value: &Value, name: &str) -> Result<u64, String> {
     let found = field(value, name)?;
     found
         .as_u64()
-        .or_else(|| found.as_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok())
+        .or_else(|| {
+            found
+                .as_str()
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
+                .parse()
+                .ok()
+        })
         .ok_or_else(|| format!("{name} is no whole number: {}", cut(&found.to_string())))
 }
 
@@ -67,7 +83,10 @@ pub(super) fn number(value: &Value, name: &str) -> Result<u64, String> {
 pub(super) fn flag(value: &Value, name: &str) -> Result<Option<bool>, String> {
     match value.get(name) {
         None => Ok(None),
-        Some(found) => found.as_bool().map(Some).ok_or_else(|| format!("{name} is neither true nor false")),
+        Some(found) => found
+            .as_bool()
+            .map(Some)
+            .ok_or_else(|| format!("{name} is neither true nor false")),
     }
 }
 
@@ -75,5 +94,9 @@ pub(super) fn flag(value: &Value, name: &str) -> Result<Option<bool>, String> {
 pub(super) fn cut(text: &str) -> String {
     const LONGEST: usize = 120;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= LONGEST { line } else { line.chars().take(LONGEST).chain(['…']).collect() }
+    if line.chars().count() <= LONGEST {
+        line
+    } else {
+        line.chars().take(LONGEST).chain(['…']).collect()
+    }
 }

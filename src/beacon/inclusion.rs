@@ -21,8 +21,18 @@ pub struct Included {
 }
 
 /// Who of these validators was live in an epoch. Nodes without this question answer 404.
-pub fn liveness_question(url: &str, prefix: &str, epoch: u64, indices: &BTreeSet<u64>, timeout_s: u64) -> Call {
-    post(&at(url, prefix, &format!("/validator/liveness/{epoch}")), &quoted(indices), timeout_s)
+pub fn liveness_question(
+    url: &str,
+    prefix: &str,
+    epoch: u64,
+    indices: &BTreeSet<u64>,
+    timeout_s: u64,
+) -> Call {
+    post(
+        &at(url, prefix, &format!("/validator/liveness/{epoch}")),
+        &quoted(indices),
+        timeout_s,
+    )
 }
 
 /// The live ones among those that were asked for.
@@ -36,7 +46,9 @@ pub fn read_liveness(indices: &BTreeSet<u64>, output: &Output) -> Result<BTreeSe
     for row in rows(&value)? {
         let index = number(row, "index")?;
         said.insert(index);
-        if super::answer::flag(row, "is_live")?.ok_or_else(|| "is_live is missing from the answer".to_string())? {
+        if super::answer::flag(row, "is_live")?
+            .ok_or_else(|| "is_live is missing from the answer".to_string())?
+        {
             live.insert(index);
         }
     }
@@ -48,13 +60,28 @@ pub fn read_liveness(indices: &BTreeSet<u64>, output: &Output) -> Result<BTreeSe
 
 /// When and in which committee these validators attest in an epoch.
 pub fn duties_question(url: &str, prefix: &str, epoch: u64, indices: &BTreeSet<u64>, timeout_s: u64) -> Call {
-    post(&at(url, prefix, &format!("/validator/duties/attester/{epoch}")), &quoted(indices), timeout_s)
+    post(
+        &at(url, prefix, &format!("/validator/duties/attester/{epoch}")),
+        &quoted(indices),
+        timeout_s,
+    )
 }
 
 /// The attestations in the block of each slot, first to last. An attestation is in a block after its own slot.
-pub fn block_questions(url: &str, prefix: &str, first_slot: u64, last_slot: u64, timeout_s: u64) -> Vec<Call> {
+pub fn block_questions(
+    url: &str,
+    prefix: &str,
+    first_slot: u64,
+    last_slot: u64,
+    timeout_s: u64,
+) -> Vec<Call> {
     (first_slot..=last_slot)
-        .map(|slot| get(&at(url, prefix, &format!("/beacon/blocks/{slot}/attestations")), timeout_s))
+        .map(|slot| {
+            get(
+                &at(url, prefix, &format!("/beacon/blocks/{slot}/attestations")),
+                timeout_s,
+            )
+        })
         .collect()
 }
 
@@ -84,8 +111,14 @@ pub fn read_inclusion(
         };
         for row in rows(&value)? {
             let vote = vote(row)?;
-            for duty in ours.iter().filter(|duty| duty.slot >= since_slot && vote.holds(duty)) {
-                included.insert(Included { slot: duty.slot, index: duty.index });
+            for duty in ours
+                .iter()
+                .filter(|duty| duty.slot >= since_slot && vote.holds(duty))
+            {
+                included.insert(Included {
+                    slot: duty.slot,
+                    index: duty.index,
+                });
             }
         }
     }
@@ -103,7 +136,9 @@ struct Duty {
 
 fn duty(row: &Value) -> Result<Duty, String> {
     let size = |name| {
-        number(row, name)?.try_into().map_err(|_| format!("{name} is larger than any committee"))
+        number(row, name)?
+            .try_into()
+            .map_err(|_| format!("{name} is larger than any committee"))
     };
     let duty = Duty {
         slot: number(row, "slot")?,
@@ -113,7 +148,10 @@ fn duty(row: &Value) -> Result<Duty, String> {
         length: size("committee_length")?,
     };
     if duty.place >= duty.length {
-        return Err(format!("validator {} has place {} of {}", duty.index, duty.place, duty.length));
+        return Err(format!(
+            "validator {} has place {} of {}",
+            duty.index, duty.place, duty.length
+        ));
     }
     Ok(duty)
 }
@@ -150,8 +188,10 @@ fn vote(row: &Value) -> Result<Vote, String> {
 fn bitlist(hex: &str) -> Result<Vec<bool>, String> {
     let broken = || format!("aggregation_bits is no bitlist: {}", cut(hex));
     let bytes = const_hex::decode(hex).map_err(|_| broken())?;
-    let mut bits: Vec<bool> =
-        bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1)).collect();
+    let mut bits: Vec<bool> = bytes
+        .iter()
+        .flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1))
+        .collect();
     let end = bits.iter().rposition(|bit| *bit).ok_or_else(broken)?;
     if end + 8 < bits.len() {
         return Err(broken());

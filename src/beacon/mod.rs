@@ -22,9 +22,17 @@ use answer::{answer, data, field, number, text};
 /// version, genesis, spec, syncing, peer count, and `eth_syncing` last when an execution client is named.
 /// `prefix` is the API's, such as `/eth/v1`; the limit is per request, seconds.
 pub fn questions(url: &str, prefix: &str, execution_url: Option<&str>, timeout_s: u64) -> Vec<Call> {
-    let paths = ["/node/version", "/beacon/genesis", "/config/spec", "/node/syncing", "/node/peer_count"];
-    let mut calls: Vec<Call> =
-        paths.iter().map(|path| get(&at(url, prefix, path), timeout_s)).collect();
+    let paths = [
+        "/node/version",
+        "/beacon/genesis",
+        "/config/spec",
+        "/node/syncing",
+        "/node/peer_count",
+    ];
+    let mut calls: Vec<Call> = paths
+        .iter()
+        .map(|path| get(&at(url, prefix, path), timeout_s))
+        .collect();
     if let Some(execution) = execution_url {
         let body = r#"{"jsonrpc":"2.0","id":1,"method":"eth_syncing","params":[]}"#;
         calls.push(post(execution, body, timeout_s));
@@ -87,7 +95,9 @@ fn at(url: &str, prefix: &str, path: &str) -> String {
 }
 
 fn seen<T>(outputs: &[Output], place: usize, read: fn(&Value) -> Result<T, String>) -> Seen<T> {
-    let Some(output) = outputs.get(place) else { return Seen::Unknown("it was not asked".to_string()) };
+    let Some(output) = outputs.get(place) else {
+        return Seen::Unknown("it was not asked".to_string());
+    };
     Seen::from_result(answer(output).and_then(|value| read(&value)))
 }
 
@@ -98,7 +108,10 @@ fn genesis(value: &Value) -> Result<Genesis, String> {
     if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(format!("genesis_validators_root is no root: {root}"));
     }
-    Ok(Genesis { time: number(data, "genesis_time")?, validators_root: root })
+    Ok(Genesis {
+        time: number(data, "genesis_time")?,
+        validators_root: root,
+    })
 }
 
 fn spec(value: &Value) -> Result<Spec, String> {
@@ -106,10 +119,15 @@ fn spec(value: &Value) -> Result<Spec, String> {
     let seconds_per_slot = number(data, "SECONDS_PER_SLOT")?;
     let slots_per_epoch = number(data, "SLOTS_PER_EPOCH")?;
     if seconds_per_slot == 0 || slots_per_epoch == 0 || seconds_per_slot > 86_400 {
-        return Err(format!("no chain has {seconds_per_slot} s per slot and {slots_per_epoch} slots per epoch"));
+        return Err(format!(
+            "no chain has {seconds_per_slot} s per slot and {slots_per_epoch} slots per epoch"
+        ));
     }
     // Exact: below 2^53 by the line above.
-    Ok(Spec { seconds_per_slot: seconds_per_slot as f64, slots_per_epoch })
+    Ok(Spec {
+        seconds_per_slot: seconds_per_slot as f64,
+        slots_per_epoch,
+    })
 }
 
 fn syncing(value: &Value) -> Result<Syncing, String> {

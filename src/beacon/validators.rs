@@ -18,10 +18,20 @@ const MOST_IDS: usize = 64;
 const LONGEST_IDS: usize = 7000;
 
 /// One GET per 64 keys, fewer when the keys are long. By GET because old nodes know no other way.
-pub fn validators_questions(url: &str, prefix: &str, keys: &BTreeSet<PublicKey>, timeout_s: u64) -> Vec<Call> {
+pub fn validators_questions(
+    url: &str,
+    prefix: &str,
+    keys: &BTreeSet<PublicKey>,
+    timeout_s: u64,
+) -> Vec<Call> {
     chunks(keys)
         .iter()
-        .map(|ids| get(&at(url, prefix, &format!("/beacon/states/head/validators?id={ids}")), timeout_s))
+        .map(|ids| {
+            get(
+                &at(url, prefix, &format!("/beacon/states/head/validators?id={ids}")),
+                timeout_s,
+            )
+        })
         .collect()
 }
 
@@ -52,7 +62,10 @@ pub fn read_validators(
 ) -> Result<BTreeMap<PublicKey, ValidatorStatus>, String> {
     let asked = chunks(keys).len();
     if outputs.len() != asked {
-        return Err(format!("{asked} questions for validators, but {} answers", outputs.len()));
+        return Err(format!(
+            "{asked} questions for validators, but {} answers",
+            outputs.len()
+        ));
     }
     let mut found: BTreeMap<PublicKey, ValidatorStatus> = BTreeMap::new();
     for output in outputs {
@@ -61,8 +74,14 @@ pub fn read_validators(
             if !keys.contains(&key) {
                 continue;
             }
-            if found.insert(key, status.clone()).is_some_and(|other| other.index != status.index) {
-                return Err(format!("the node gives two indices for one key, {} among them", status.index));
+            if found
+                .insert(key, status.clone())
+                .is_some_and(|other| other.index != status.index)
+            {
+                return Err(format!(
+                    "the node gives two indices for one key, {} among them",
+                    status.index
+                ));
             }
         }
     }
@@ -73,5 +92,12 @@ fn validator(row: &Value) -> Result<(PublicKey, ValidatorStatus), String> {
     let inner = field(row, "validator")?;
     let key = PublicKey::parse(&text(inner, "pubkey")?).map_err(|why| format!("pubkey: {why}"))?;
     let slashed = flag(inner, "slashed")?.ok_or_else(|| "slashed is missing from the answer".to_string())?;
-    Ok((key, ValidatorStatus { index: number(row, "index")?, status: text(row, "status")?, slashed }))
+    Ok((
+        key,
+        ValidatorStatus {
+            index: number(row, "index")?,
+            status: text(row, "status")?,
+            slashed,
+        },
+    ))
 }

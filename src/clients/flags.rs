@@ -21,8 +21,14 @@ impl Flags {
         for word in words {
             if is_flag(word) {
                 given.push(match word.split_once('=') {
-                    Some((name, value)) => Flag { name: name.to_string(), values: vec![value.to_string()] },
-                    None => Flag { name: word.clone(), values: Vec::new() },
+                    Some((name, value)) => Flag {
+                        name: name.to_string(),
+                        values: vec![value.to_string()],
+                    },
+                    None => Flag {
+                        name: word.clone(),
+                        values: Vec::new(),
+                    },
                 });
             } else if let Some(flag) = given.last_mut() {
                 flag.values.push(word.clone());
@@ -33,7 +39,8 @@ impl Flags {
 
     /// Whether one of these flags is given and not switched off (`--flag=false`). Names without dashes.
     pub fn on(&self, names: &[&str]) -> bool {
-        self.named(names).any(|flag| flag.values.first().is_none_or(|value| value != "false"))
+        self.named(names)
+            .any(|flag| flag.values.first().is_none_or(|value| value != "false"))
     }
 
     /// The value of a flag that goes by any of these names.
@@ -46,7 +53,10 @@ impl Flags {
             let value = flag.values.first().filter(|value| !value.is_empty());
             let value = value.ok_or_else(|| format!("{} has no value", flag.name))?;
             if found.is_some_and(|other| other != value) {
-                return Err(format!("{} is given more than once, with different values", flag.name));
+                return Err(format!(
+                    "{} is given more than once, with different values",
+                    flag.name
+                ));
             }
             found = Some(value);
         }
@@ -81,11 +91,17 @@ impl Flags {
 
     /// The same for switches: only the flag, written so that no value can be taken for an argument.
     pub fn switches(&self, names: &[&str]) -> Vec<String> {
-        names.iter().filter(|name| self.on(&[name])).map(|name| format!("--{name}")).collect()
+        names
+            .iter()
+            .filter(|name| self.on(&[name]))
+            .map(|name| format!("--{name}"))
+            .collect()
     }
 
     fn named<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = &'a Flag> {
-        self.given.iter().filter(|flag| names.iter().any(|name| plain(name) == plain(&flag.name)))
+        self.given
+            .iter()
+            .filter(|flag| names.iter().any(|name| plain(name) == plain(&flag.name)))
     }
 }
 
@@ -97,7 +113,10 @@ fn is_flag(word: &str) -> bool {
 
 /// `--dataDir`, `-datadir` and `--data-dir` are one name to the clients' parsers.
 fn plain(name: &str) -> String {
-    name.chars().filter(|char| *char != '-').flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|char| *char != '-')
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// Fills in `${NAME}` and `$NAME` as systemd does: a word that is `$NAME` alone is split at blanks. `$$` is a dollar.
@@ -109,7 +128,11 @@ pub fn expand(words: &[String], environment: &[String]) -> Result<Vec<String>, S
     for word in words {
         match word.strip_prefix('$') {
             Some(name) if is_name(name) => {
-                full.extend(variable(name, environment)?.split_whitespace().map(str::to_string));
+                full.extend(
+                    variable(name, environment)?
+                        .split_whitespace()
+                        .map(str::to_string),
+                );
             }
             _ => full.push(braces(word, environment)?),
         }
@@ -148,5 +171,7 @@ fn variable<'a>(name: &str, environment: &'a [String]) -> Result<&'a str, String
 
 fn is_name(text: &str) -> bool {
     text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_')
-        && text.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
+        && text
+            .chars()
+            .all(|char| char.is_ascii_alphanumeric() || char == '_')
 }

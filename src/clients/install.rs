@@ -105,7 +105,12 @@ impl Declared {
         let by_hand = overrides.program.clone().filter(|_| overrides.data_dir.is_some());
         let words = match (expand(&unit.exec_start, environment), by_hand) {
             (Ok(words), _) if !words.is_empty() => words,
-            (_, Some(program)) => return Ok(Declared { program, flags: Flags::default() }),
+            (_, Some(program)) => {
+                return Ok(Declared {
+                    program,
+                    flags: Flags::default(),
+                });
+            }
             (Err(why), None) => return Err(why),
             (Ok(_), None) => {
                 return Err(format!(
@@ -150,13 +155,20 @@ pub(super) fn absolute(path: &str, unit: &Unit, what: &str) -> Result<String, St
     let full = if path.starts_with('/') {
         path.to_string()
     } else if path.starts_with(['~', '$']) || unit.working_directory.starts_with(['~', '!', '-']) {
-        return Err(format!("{what} is {path}, below a home that is not known: set data_dir as an absolute path"));
+        return Err(format!(
+            "{what} is {path}, below a home that is not known: set data_dir as an absolute path"
+        ));
     } else {
         format!("{}/{path}", unit.working_directory.trim_end_matches('/'))
     };
-    let parts: Vec<&str> = full.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let parts: Vec<&str> = full
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
     if parts.is_empty() || parts.contains(&"..") {
-        return Err(format!("{what} is {path}: set data_dir as an absolute path, without .., that is not /"));
+        return Err(format!(
+            "{what} is {path}: set data_dir as an absolute path, without .., that is not /"
+        ));
     }
     Ok(format!("/{}", parts.join("/")))
 }

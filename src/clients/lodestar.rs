@@ -22,7 +22,10 @@ pub(super) const CLIENT: Client = Client {
     ],
     api_prefixes: &["/eth/v1"],
     lock_file: "/etc/failover/VALIDATOR_LOCKED",
-    proof: Proof { metric: "vc_published_attestations_total", log: "Published attestations" },
+    proof: Proof {
+        metric: "vc_published_attestations_total",
+        log: "Published attestations",
+    },
     // One merged record sets the lower bound to the maxima, also when it is imported again.
     skip_when_covered: false,
     // It never says so: an absent database is created and exported as an empty list.
@@ -54,68 +57,94 @@ fn is_it(unit: &Unit) -> bool {
 
 /// Where `validator` stands as a word of its own, before the first flag.
 fn sub_command(words: &[String]) -> Option<usize> {
-    words.iter().take_while(|word| !word.starts_with("--")).position(|word| word == "validator").filter(|at| *at > 0)
+    words
+        .iter()
+        .take_while(|word| !word.starts_with("--"))
+        .position(|word| word == "validator")
+        .filter(|at| *at > 0)
 }
 
 fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result<Install, String> {
     let declared = Declared::read(unit, environment, overrides, sub_command)?;
     let flags = &declared.flags;
     if flags.value(&["rcConfig"])?.is_some() && overrides.data_dir.is_none() {
-        return Err("the unit reads its options from an --rcConfig file, which is not looked into: set data_dir and \
-                    extra_args for this host in the configuration"
-            .to_string());
+        return Err(
+            "the unit reads its options from an --rcConfig file, which is not looked into: set data_dir and \
+             extra_args for this host in the configuration"
+                .to_string(),
+        );
     }
-    let data_dir = match overrides.data_dir.clone().map_or_else(|| flags.value(&DATA_DIR), |dir| Ok(Some(dir)))? {
-        Some(dir) => absolute(&dir, unit, "the data directory")?,
+    let (data_dir, database) = places(unit, flags, overrides)?;
+    // Spelled as the unit spells it: releases differ in which of the names they know.
+    let data_flag = flags
+        .spelling(&DATA_DIR)
+        .map(|flag| vec![flag, data_dir.clone()])
+        .unwrap_or_default();
+    Ok(Install {
+        client: CLIENT.name,
+        unit: unit.name.clone(),
+        user: overrides.user.clone().unwrap_or_else(|| unit.user.clone()),
+        program: with_environment(declared.program, environment),
+        data_dir,
+        database,
+        protection_command: overrides.protection_command.clone().unwrap_or_default(),
+        chain_flags: [data_flag, flags.passed_on(&CHAIN), overrides.extra_args.clone()].concat(),
+        beacon_urls: match (&overrides.beacon_url, flags.list(&BEACONS)) {
+            (Some(url), _) => vec![url.clone()],
+            (None, urls) if !urls.is_empty() => urls,
+            (None, _) => vec!["http://127.0.0.1:9596".to_string()],
+        },
+        metrics_url: match &overrides.metrics_url {
+            Some(url) => Some(url.clone()),
+            None if flags.on(&["metrics"]) => Some(metrics_at(
+                flags.value(&["metrics.address"])?,
+                &flags
+                    .value(&["metrics.port"])?
+                    .unwrap_or_else(|| "5064".to_string()),
+            )),
+            None => None,
+        },
+        lock_file: overrides
+            .lock_file
+            .clone()
+            .unwrap_or_else(|| CLIENT.lock_file.to_string()),
+    })
+}
+
+/// Data directory and database; what the configuration says goes first.
+fn places(unit: &Unit, flags: &Flags, overrides: &Overrides) -> Result<(String, String), String> {
+    let by_hand_or = |by_hand: &Option<String>, names: &[&str]| match by_hand {
+        Some(path) => Ok(Some(path.clone())),
+        None => flags.value(names),
+    };
+    let data_dir = match by_hand_or(&overrides.data_dir, &DATA_DIR)? {
+        Some(path) => absolute(&path, unit, "the data directory")?,
         None => {
-            return Err("the unit gives no --dataDir or --rootDir, so Lodestar uses one below its user's home: set \
-                        data_dir for this host in the configuration"
-                .to_string());
+            return Err(
+                "the unit gives no --dataDir or --rootDir, so Lodestar uses one below its user's home: set \
+                 data_dir for this host in the configuration"
+                    .to_string(),
+            );
         }
     };
-    let database = match overrides.database.clone().map_or_else(|| flags.value(&DATABASE), |path| Ok(Some(path)))? {
+    let database = match by_hand_or(&overrides.database, &DATABASE)? {
         Some(path) => absolute(&path, unit, "the database")?,
         None => format!("{data_dir}/validator-db"),
     };
-    // Spelled as the unit spells it: releases differ in which of the names they know.
-    let data_flag =
-        flags.spelling(&DATA_DIR).map(|flag| vec![flag, data_dir.clone()]).unwrap_or_default();
+    Ok((data_dir, database))
+}
+
+fn with_environment(program: Vec<String>, environment: &[String]) -> Vec<String> {
     let passed: Vec<String> = environment
         .iter()
         .filter(|pair| ENVIRONMENT.iter().any(|name| pair.starts_with(name)))
         .cloned()
         .collect();
-    let program = if passed.is_empty() {
-        declared.program
+    if passed.is_empty() {
+        program
     } else {
-        [vec!["env".to_string()], passed, declared.program].concat()
-    };
-    let beacon_urls = match (&overrides.beacon_url, flags.list(&BEACONS)) {
-        (Some(url), _) => vec![url.clone()],
-        (None, urls) if !urls.is_empty() => urls,
-        (None, _) => vec!["http://127.0.0.1:9596".to_string()],
-    };
-    let metrics_url = match &overrides.metrics_url {
-        Some(url) => Some(url.clone()),
-        None if flags.on(&["metrics"]) => Some(metrics_at(
-            flags.value(&["metrics.address"])?,
-            &flags.value(&["metrics.port"])?.unwrap_or_else(|| "5064".to_string()),
-        )),
-        None => None,
-    };
-    Ok(Install {
-        client: CLIENT.name,
-        unit: unit.name.clone(),
-        user: overrides.user.clone().unwrap_or_else(|| unit.user.clone()),
-        program,
-        data_dir,
-        database,
-        protection_command: overrides.protection_command.clone().unwrap_or_default(),
-        chain_flags: [data_flag, flags.passed_on(&CHAIN), overrides.extra_args.clone()].concat(),
-        beacon_urls,
-        metrics_url,
-        lock_file: overrides.lock_file.clone().unwrap_or_else(|| CLIENT.lock_file.to_string()),
-    })
+        [vec!["env".to_string()], passed, program].concat()
+    }
 }
 
 /// `--help` never starts anything, whichever release reads it.
@@ -124,17 +153,32 @@ fn questions(install: &Install) -> Vec<Vec<String>> {
         return Vec::new();
     }
     let words = [&NEW[..], &["export", "--help"]].concat();
-    vec![[install.program.clone(), words.iter().map(|word| word.to_string()).collect()].concat()]
+    vec![
+        [
+            install.program.clone(),
+            words.iter().map(|word| word.to_string()).collect(),
+        ]
+        .concat(),
+    ]
 }
 
 /// The first line of the help is the command that the release understood: the whole of it, or only `validator`.
 fn learn(install: &mut Install, output: &Output) -> Result<(), String> {
-    let understood = output.ok()?.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let understood = output
+        .ok()?
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     let words: Vec<&str> = understood.split_whitespace().collect();
     let command: &[&str] = match words.as_slice() {
         [.., "validator", "slashing-protection", "export"] => &NEW,
         ["validator"] | ["lodestar", "validator"] => &OLD,
-        _ => return Err(format!("Lodestar's help says neither the new nor the old command: {understood}")),
+        _ => {
+            return Err(format!(
+                "Lodestar's help says neither the new nor the old command: {understood}"
+            ));
+        }
     };
     install.protection_command = command.iter().map(|word| word.to_string()).collect();
     Ok(())
@@ -153,7 +197,11 @@ fn protection(install: &Install, verb: &str, file: &str) -> Result<Vec<String>, 
     let mut args = vec![verb.to_string()];
     if Flags::read(&install.chain_flags).spelling(&DATA_DIR).is_none() {
         // The releases that know only the old command know only the old name of the directory.
-        let flag = if install.protection_command == OLD { "--rootDir" } else { "--dataDir" };
+        let flag = if install.protection_command == OLD {
+            "--rootDir"
+        } else {
+            "--dataDir"
+        };
         args.extend([flag.to_string(), install.data_dir.clone()]);
     }
     if install.database != usual {
@@ -178,7 +226,10 @@ fn exported_file(directory: &str) -> String {
 /// An export beside a running validator prints an error AND ends with 0, so only its own word of success counts.
 fn read_export(output: &Output) -> Result<(), ExportFailure> {
     let text = format!("{}\n{}", output.stdout, output.stderr);
-    if text.contains("/LOCK:") || text.contains("already in use by another process") || text.contains("LEVEL_LOCKED") {
+    if text.contains("/LOCK:")
+        || text.contains("already in use by another process")
+        || text.contains("LEVEL_LOCKED")
+    {
         return Err(ExportFailure::Locked);
     }
     finished(output, "Export completed successfully").map_err(ExportFailure::Other)
@@ -193,13 +244,33 @@ fn finished(output: &Output, words: &str) -> Result<(), String> {
     if let Some(why) = said_why(output) {
         return Err(why);
     }
-    if said.contains(words) { Ok(()) } else { Err(format!("Lodestar did not say \"{words}\": {}", output.last_words())) }
+    if said.contains(words) {
+        Ok(())
+    } else {
+        Err(format!(
+            "Lodestar did not say \"{words}\": {}",
+            output.last_words()
+        ))
+    }
 }
 
-/// The line in which Lodestar names an error; a stack trace follows it.
+/// The line in which Lodestar names an error; a stack trace follows it. Colours come even without a terminal.
 fn said_why(output: &Output) -> Option<String> {
-    let mut lines = output.stderr.lines().chain(output.stdout.lines());
-    lines.find(|line| line.contains('✖') || line.contains("error: ")).map(|line| line.trim().to_string())
+    let lines = output.stderr.lines().chain(output.stdout.lines());
+    lines
+        .map(uncoloured)
+        .find(|line| line.starts_with('✖') || line.contains("error: "))
+}
+
+fn uncoloured(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let mut text = parts.next().unwrap_or_default().to_string();
+    text.extend(
+        parts
+            .filter_map(|part| part.split_once('m'))
+            .map(|(_, after)| after),
+    );
+    text.trim().to_string()
 }
 
 fn signature(install: &Install) -> Signature {

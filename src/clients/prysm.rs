@@ -11,10 +11,18 @@ use super::{Client, ExportFailure, Proof, nothing_to_ask, nothing_to_learn};
 /// Prysm's row.
 pub(super) const CLIENT: Client = Client {
     name: "prysm",
-    units: &["prysm-validator.service", "prysmvalidator.service", "prysm-vc.service", "validator.service"],
+    units: &[
+        "prysm-validator.service",
+        "prysmvalidator.service",
+        "prysm-vc.service",
+        "validator.service",
+    ],
     api_prefixes: &["/eth/v1"],
     lock_file: "/etc/failover/VALIDATOR_LOCKED",
-    proof: Proof { metric: "validator_successful_attestations", log: "Submitted new attestations" },
+    proof: Proof {
+        metric: "validator_successful_attestations",
+        log: "Submitted new attestations",
+    },
     // The same target without a root counts as a double vote and blacklists the key for ever.
     skip_when_covered: true,
     // Keys that never proposed make the exporter say the same of a full database (prysm#17408).
@@ -33,9 +41,18 @@ pub(super) const CLIENT: Client = Client {
 
 /// Flags of a validator that make a handover unsafe.
 const DANGEROUS: [(&str, &str); 3] = [
-    ("enable-minimal-slashing-protection", "its export does not work (prysm#17514); convert to the complete database"),
-    ("clear-db", "it removes the slashing protection at every start; take it out of the unit"),
-    ("force-clear-db", "it removes the slashing protection at every start; take it out of the unit"),
+    (
+        "enable-minimal-slashing-protection",
+        "its export does not work (prysm#17514); convert to the complete database",
+    ),
+    (
+        "clear-db",
+        "it removes the slashing protection at every start; take it out of the unit",
+    ),
+    (
+        "force-clear-db",
+        "it removes the slashing protection at every start; take it out of the unit",
+    ),
 ];
 /// Networks that export and import know as switches; they refuse other flags of the validator.
 const NETWORKS: [&str; 5] = ["mainnet", "sepolia", "holesky", "hoodi", "prater"];
@@ -44,11 +61,23 @@ fn is_it(unit: &Unit) -> bool {
     runs_validator(&unit.exec_start) && !super::qrysm::says_qrl(unit)
 }
 
-/// `validator`, `validator-v5.0.3-linux-amd64`, or `prysm.sh validator`.
+/// `/path/validator`, `validator-v5.0.3-linux-amd64`, or `prysm.sh validator`. A bare `validator` further on is
+/// another client's sub-command.
 pub(super) fn runs_validator(words: &[String]) -> bool {
-    words.iter().take_while(|word| !word.starts_with('-')).any(|word| {
-        base(word) == "validator" || base(word).starts_with("validator-")
-    })
+    let program: Vec<&str> = words
+        .iter()
+        .take_while(|word| !word.starts_with('-'))
+        .map(String::as_str)
+        .collect();
+    let is_binary = |word: &str| base(word) == "validator" || base(word).starts_with("validator-v");
+    let by_path = program
+        .iter()
+        .enumerate()
+        .any(|(at, word)| (at == 0 || word.contains('/')) && is_binary(word));
+    let by_script = program
+        .windows(2)
+        .any(|pair| matches!(pair, [script, "validator"] if script.ends_with("rysm.sh")));
+    by_path || by_script
 }
 
 /// The program ends where the flags begin.
@@ -72,11 +101,17 @@ pub(super) fn install_as(
     declared.refuse(&DANGEROUS)?;
     let flags = &declared.flags;
     if flags.value(&["config-file"])?.is_some() && overrides.data_dir.is_none() {
-        return Err("the unit reads its flags from a --config-file, which is not looked into: set data_dir for this \
+        return Err(
+            "the unit reads its flags from a --config-file, which is not looked into: set data_dir for this \
                     host in the configuration"
-            .to_string());
+                .to_string(),
+        );
     }
-    let data_dir = match overrides.data_dir.clone().map_or_else(|| flags.value(&["datadir"]), |dir| Ok(Some(dir)))? {
+    let data_dir = match overrides
+        .data_dir
+        .clone()
+        .map_or_else(|| flags.value(&["datadir"]), |dir| Ok(Some(dir)))?
+    {
         Some(dir) => absolute(&dir, unit, "the data directory")?,
         None => {
             return Err("the unit gives no --datadir, so the client uses one below its user's home: set data_dir for \
@@ -90,14 +125,19 @@ pub(super) fn install_as(
     };
     let beacon_urls = match &overrides.beacon_url {
         Some(url) => vec![url.clone()],
-        None => beacon_urls(flags.list(&["beacon-rest-api-provider"]), flags.list(&["beacon-rpc-provider"])),
+        None => beacon_urls(
+            flags.list(&["beacon-rest-api-provider"]),
+            flags.list(&["beacon-rpc-provider"]),
+        ),
     };
     let metrics_url = match &overrides.metrics_url {
         Some(url) => Some(url.clone()),
         None if flags.on(&["disable-monitoring"]) => None,
         None => Some(metrics_at(
             flags.value(&["monitoring-host"])?,
-            &flags.value(&["monitoring-port"])?.unwrap_or_else(|| "8081".to_string()),
+            &flags
+                .value(&["monitoring-port"])?
+                .unwrap_or_else(|| "8081".to_string()),
         )),
     };
     Ok(Install {
@@ -114,7 +154,10 @@ pub(super) fn install_as(
         chain_flags: [flags.switches(networks), overrides.extra_args.clone()].concat(),
         beacon_urls,
         metrics_url,
-        lock_file: overrides.lock_file.clone().unwrap_or_else(|| client.lock_file.to_string()),
+        lock_file: overrides
+            .lock_file
+            .clone()
+            .unwrap_or_else(|| client.lock_file.to_string()),
     })
 }
 
@@ -128,7 +171,11 @@ fn beacon_urls(rest: Vec<String>, rpc: Vec<String>) -> Vec<String> {
         .filter_map(|address| address.rsplit_once(':'))
         .map(|(host, _)| format!("http://{host}:3500"))
         .collect();
-    if hosts.is_empty() { vec!["http://127.0.0.1:3500".to_string()] } else { hosts }
+    if hosts.is_empty() {
+        vec!["http://127.0.0.1:3500".to_string()]
+    } else {
+        hosts
+    }
 }
 
 pub(super) fn export(install: &Install, directory: &str) -> Result<Vec<String>, String> {
@@ -184,7 +231,10 @@ fn finished(output: &Output, text: &str, words: &str) -> Result<(), String> {
     if text.contains(words) {
         Ok(())
     } else {
-        Err(format!("the client did not say \"{words}\": {}", output.last_words()))
+        Err(format!(
+            "the client did not say \"{words}\": {}",
+            output.last_words()
+        ))
     }
 }
 
@@ -192,7 +242,10 @@ pub(super) fn signature(install: &Install) -> Signature {
     Signature {
         programs: vec![
             Program::named(["validator"]),
-            Program::worded([Word::Holds("prysm.sh".to_string()), Word::Is("validator".to_string())]),
+            Program::worded([
+                Word::Holds("prysm.sh".to_string()),
+                Word::Is("validator".to_string()),
+            ]),
         ],
         bystanders: vec![Program::named(["beacon-chain"])],
         directories: vec![install.data_dir.clone(), install.database.clone()],

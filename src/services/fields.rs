@@ -19,8 +19,9 @@ impl<'a> Fields<'a> {
     pub(crate) fn read(text: &'a str) -> Result<Fields<'a>, String> {
         let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let (key, value) =
-                line.split_once('=').ok_or_else(|| format!("a line that is no key=value: {}", cut(line)))?;
+            let (key, value) = line
+                .split_once('=')
+                .ok_or_else(|| format!("a line that is no key=value: {}", cut(line)))?;
             values.entry(key).or_default().push(value);
         }
         Ok(Fields { values })
@@ -44,7 +45,8 @@ impl<'a> Fields<'a> {
     /// The key is missing, came twice, or is no whole number.
     pub(crate) fn number(&self, key: &str) -> Result<u64, String> {
         let text = self.one(key)?;
-        text.parse().map_err(|_| format!("{key} is no whole number: {}", cut(text)))
+        text.parse()
+            .map_err(|_| format!("{key} is no whole number: {}", cut(text)))
     }
 
     /// Every value of a key.
@@ -68,9 +70,13 @@ impl<'a> Fields<'a> {
                 let bytes = STANDARD
                     .decode(self.one(&format!("{name}.base64"))?.trim())
                     .map_err(|why| format!("the content of {name} is no base64: {why}"))?;
-                String::from_utf8(bytes).map(Some).map_err(|_| format!("the content of {name} is no UTF-8"))
+                String::from_utf8(bytes)
+                    .map(Some)
+                    .map_err(|_| format!("the content of {name} is no UTF-8"))
             }
-            "unreadable" => Err(format!("{name} cannot be read on the host, nor can it be said to be absent")),
+            "unreadable" => Err(format!(
+                "{name} cannot be read on the host, nor can it be said to be absent"
+            )),
             other => Err(format!("{name} is neither absent nor present: {}", cut(other))),
         }
     }

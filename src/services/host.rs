@@ -23,7 +23,11 @@ pub fn read_identity(
     if machine_id.len() != 32 || !machine_id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(format!("no machine id: {}", cut(machine_id)));
     }
-    if boot_id.len() != 36 || !boot_id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+    if boot_id.len() != 36
+        || !boot_id
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    {
         return Err(format!("no boot id: {}", cut(boot_id)));
     }
     let round_trip_s = received_at_s - sent_at_s;
@@ -44,7 +48,8 @@ pub fn read_identity(
 
 /// `1795307678.386912470`: digits and one point only, so that `nan`, `inf` and `1e9` are refused.
 fn seconds(text: &str) -> Result<f64, String> {
-    let plain = text.split('.').count() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let plain =
+        text.split('.').count() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     match text.parse() {
         Ok(seconds) if plain => Ok(seconds),
         _ => Err(format!("no time in seconds: {}", cut(text))),
@@ -66,12 +71,19 @@ fn synchronised(text: &str) -> Seen<bool> {
 /// The call failed, a paper can neither be read nor said to be absent, or it is not of its form.
 pub fn read_papers(output: &Output) -> Result<Papers, String> {
     let fields = Fields::read(output.ok()?)?;
-    Ok(Papers { claim: paper::<Claim>(&fields, "claim")?, generation: paper::<Generation>(&fields, "generation")? })
+    Ok(Papers {
+        claim: paper::<Claim>(&fields, "claim")?,
+        generation: paper::<Generation>(&fields, "generation")?,
+    })
 }
 
 fn paper<T: DeserializeOwned>(fields: &Fields, name: &str) -> Result<Option<T>, String> {
-    let Some(text) = fields.file(name)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|why| format!("the {name} on the host is not of its form: {why}"))
+    let Some(text) = fields.file(name)? else {
+        return Ok(None);
+    };
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|why| format!("the {name} on the host is not of its form: {why}"))
 }
 
 /// Room on the host.

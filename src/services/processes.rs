@@ -14,8 +14,20 @@ const FEWEST: usize = 3;
 
 /// Executables that read files and never sign. A process counts as one of these by the kernel's word alone
 /// (`/proc/PID/exe`, whole path), never by its command line. No shell, launcher or interpreter belongs here.
-const READERS: [&str; 12] =
-    ["cat", "cp", "du", "find", "grep", "gzip", "head", "less", "ls", "rsync", "sha256sum", "tail"];
+const READERS: [&str; 12] = [
+    "cat",
+    "cp",
+    "du",
+    "find",
+    "grep",
+    "gzip",
+    "head",
+    "less",
+    "ls",
+    "rsync",
+    "sha256sum",
+    "tail",
+];
 
 /// By what a client's validator is known among processes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,7 +81,10 @@ pub fn read_processes(output: &Output, signature: &Signature) -> Result<Processe
             });
         }
     }
-    Ok(Processes { validator, listed: listing.pids.len() })
+    Ok(Processes {
+        validator,
+        listed: listing.pids.len(),
+    })
 }
 
 fn directories(signature: &Signature) -> Result<Vec<&str>, String> {
@@ -105,14 +120,20 @@ impl<'a> Listing<'a> {
             return Err("processes were listed without root: others may be hidden (hidepid)".to_string());
         }
         let shell = fields.number("self")?;
-        let mut listing =
-            Listing { pids: BTreeSet::new(), exe: BTreeMap::new(), command: BTreeMap::new(), open: BTreeSet::new() };
+        let mut listing = Listing {
+            pids: BTreeSet::new(),
+            exe: BTreeMap::new(),
+            command: BTreeMap::new(),
+            open: BTreeSet::new(),
+        };
         for (key, values) in fields.iter() {
             listing.take(key, values)?;
         }
         for (pid, who) in [(1, "the first process (pid 1)"), (shell, "the shell that asks")] {
             if !(listing.exe.contains_key(&pid) && listing.command.contains_key(&pid)) {
-                return Err(format!("{who} is not in the listing of processes, so it is not complete"));
+                return Err(format!(
+                    "{who} is not in the listing of processes, so it is not complete"
+                ));
             }
         }
         if listing.pids.len() < FEWEST {
@@ -159,17 +180,31 @@ fn because(
     command: Option<&str>,
     open: bool,
 ) -> Option<String> {
-    if let Some(program) = signature.programs.iter().find(|program| program.runs(exe, command)) {
+    if let Some(program) = signature
+        .programs
+        .iter()
+        .find(|program| program.runs(exe, command))
+    {
         return Some(match command {
             Some(_) => "its executable and words are the validator's".to_string(),
-            None => format!("it runs {} and its command line cannot be read", program.names.join(" or ")),
+            None => format!(
+                "it runs {} and its command line cannot be read",
+                program.names.join(" or ")
+            ),
         });
     }
-    let bystander = command.is_some() && signature.bystanders.iter().any(|program| program.runs(exe, command));
+    let bystander = command.is_some()
+        && signature
+            .bystanders
+            .iter()
+            .any(|program| program.runs(exe, command));
     if bystander || exe.is_some_and(is_reader) {
         return None;
     }
-    if let Some(directory) = directories.iter().find(|directory| names(command.unwrap_or_default(), directory)) {
+    if let Some(directory) = directories
+        .iter()
+        .find(|directory| names(command.unwrap_or_default(), directory))
+    {
         return Some(format!("its command line names {directory}"));
     }
     open.then(|| format!("it holds files open below {}", directories.join(" or ")))
@@ -178,12 +213,18 @@ fn because(
 impl Program {
     /// A program known by the names of its executable alone.
     pub fn named<const N: usize>(names: [&str; N]) -> Program {
-        Program { names: names.map(str::to_string).to_vec(), words: Vec::new() }
+        Program {
+            names: names.map(str::to_string).to_vec(),
+            words: Vec::new(),
+        }
     }
 
     /// A program known by words of its command line, whatever interpreter or launcher runs it.
     pub fn worded<const N: usize>(words: [Word; N]) -> Program {
-        Program { names: Vec::new(), words: words.to_vec() }
+        Program {
+            names: Vec::new(),
+            words: words.to_vec(),
+        }
     }
 
     fn runs(&self, exe: Option<&str>, command: Option<&str>) -> bool {
@@ -201,7 +242,8 @@ impl Program {
         let path = path.strip_suffix(" (deleted)").unwrap_or(path);
         let base = path.rsplit('/').next().unwrap_or(path);
         self.names.iter().any(|name| {
-            base.strip_prefix(name.as_str()).is_some_and(|after| after.is_empty() || after.starts_with('-'))
+            base.strip_prefix(name.as_str())
+                .is_some_and(|after| after.is_empty() || after.starts_with('-'))
         })
     }
 }
@@ -210,7 +252,9 @@ impl Word {
     fn is_in(&self, command: &str) -> bool {
         match self {
             Word::Is(word) => command.split_whitespace().any(|other| other == word),
-            Word::Holds(part) => command.split_whitespace().any(|other| other.contains(part.as_str())),
+            Word::Holds(part) => command
+                .split_whitespace()
+                .any(|other| other.contains(part.as_str())),
         }
     }
 }
@@ -230,7 +274,9 @@ fn is_reader(exe: &str) -> bool {
 /// a bind mount's prefix); what follows must end the name.
 fn names(command: &str, directory: &str) -> bool {
     command.match_indices(directory).any(|(at, _)| {
-        let after = command.get(at + directory.len()..).and_then(|rest| rest.chars().next());
+        let after = command
+            .get(at + directory.len()..)
+            .and_then(|rest| rest.chars().next());
         !after.is_some_and(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'))
     })
 }

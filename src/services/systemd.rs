@@ -23,7 +23,10 @@ pub enum Life {
 pub fn life(unit: &Unit) -> Life {
     let state = format!("{} ({})", unit.active_state, unit.sub_state);
     if unit.main_pid != 0 {
-        return Life::Alive(format!("{} is {state} with main process {}", unit.name, unit.main_pid));
+        return Life::Alive(format!(
+            "{} is {state} with main process {}",
+            unit.name, unit.main_pid
+        ));
     }
     if !unit.cgroup_pids.is_empty() {
         return Life::Alive(format!(
@@ -34,14 +37,20 @@ pub fn life(unit: &Unit) -> Life {
         ));
     }
     if unit.sub_state.contains("auto-restart") {
-        return Life::Alive(format!("{} is {state}: systemd is about to start it again", unit.name));
+        return Life::Alive(format!(
+            "{} is {state}: systemd is about to start it again",
+            unit.name
+        ));
     }
     match unit.active_state.as_str() {
         "active" | "activating" | "deactivating" | "reloading" | "refreshing" | "maintenance" => {
             Life::Alive(format!("{} is {state}", unit.name))
         }
         "inactive" | "failed" => resting(unit, &state),
-        _ => Life::Unknown(format!("{} is {state}, a state that is not known here", unit.name)),
+        _ => Life::Unknown(format!(
+            "{} is {state}, a state that is not known here",
+            unit.name
+        )),
     }
 }
 
@@ -49,13 +58,19 @@ fn resting(unit: &Unit, state: &str) -> Life {
     match unit.load_state.as_str() {
         "loaded" | "masked" => {}
         "not-found" => {
-            return Life::Unknown(format!("the host has no unit {}: name the validator's unit", unit.name));
+            return Life::Unknown(format!(
+                "the host has no unit {}: name the validator's unit",
+                unit.name
+            ));
         }
         other => return Life::Unknown(format!("systemd could not load {}: {other}", unit.name)),
     }
     match unit.sub_state.as_str() {
         "dead" | "failed" => Life::Stopped,
-        _ => Life::Unknown(format!("{} is {state}, a state that is not known here", unit.name)),
+        _ => Life::Unknown(format!(
+            "{} is {state}, a state that is not known here",
+            unit.name
+        )),
     }
 }
 
@@ -72,7 +87,11 @@ pub fn read_bar(lock_path: &str, output: &Output) -> Result<Bar, String> {
     let fields = Fields::read(output.ok()?)?;
     let lock = fields.file("lock")?;
     let gate = fields.file("gate")?.is_some_and(|text| is_gate(&text, lock_path));
-    Ok(Bar { lock_path: lock_path.to_string(), lock, gate })
+    Ok(Bar {
+        lock_path: lock_path.to_string(),
+        lock,
+        gate,
+    })
 }
 
 fn is_gate(text: &str, lock_path: &str) -> bool {
@@ -92,7 +111,10 @@ pub fn barred(unit: &Unit, bar: &Bar) -> Result<(), String> {
         missing.push(format!("the lock file {} is not there", bar.lock_path));
     }
     if !bar.gate {
-        missing.push(format!("the gate drop-in of {} is not there or says something else", unit.name));
+        missing.push(format!(
+            "the gate drop-in of {} is not there or says something else",
+            unit.name
+        ));
     }
     if let Err(why) = gated(unit, &bar.lock_path) {
         missing.push(why);
@@ -100,7 +122,11 @@ pub fn barred(unit: &Unit, bar: &Bar) -> Result<(), String> {
     if let Err(why) = unrevived(unit) {
         missing.push(why);
     }
-    if missing.is_empty() { Ok(()) } else { Err(missing.join("; ")) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(missing.join("; "))
+    }
 }
 
 /// Whether the running manager has loaded the gate for exactly this lock path.
@@ -112,10 +138,19 @@ pub fn gated(unit: &Unit, lock_path: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(match (unit.load_state.as_str(), unit.asserts_absent.as_slice()) {
-        ("masked", _) => format!("{} is masked, so systemd loads no gate for it: unmask it", unit.name),
-        (_, []) => format!("systemd has no gate loaded for {}: systemctl daemon-reload", unit.name),
+        ("masked", _) => format!(
+            "{} is masked, so systemd loads no gate for it: unmask it",
+            unit.name
+        ),
+        (_, []) => format!(
+            "systemd has no gate loaded for {}: systemctl daemon-reload",
+            unit.name
+        ),
         (_, others) => {
-            format!("systemd has a gate loaded for {}, not for {lock_path}", others.join(", "))
+            format!(
+                "systemd has a gate loaded for {}, not for {lock_path}",
+                others.join(", ")
+            )
         }
     })
 }
@@ -124,9 +159,11 @@ pub fn gated(unit: &Unit, lock_path: &str) -> Result<(), String> {
 fn unrevived(unit: &Unit) -> Result<(), String> {
     match (unit.file_state.as_str(), unit.revived_by.as_slice()) {
         ("disabled" | "masked", _) | ("static", []) => Ok(()),
-        ("static", revivers) => {
-            Err(format!("{} is static and {} can start it", unit.name, revivers.join(", ")))
-        }
+        ("static", revivers) => Err(format!(
+            "{} is static and {} can start it",
+            unit.name,
+            revivers.join(", ")
+        )),
         ("", _) => Err(format!("systemd does not say whether {} is enabled", unit.name)),
         (state, _) => Err(format!("{} is {state}, not disabled", unit.name)),
     }

@@ -92,14 +92,21 @@ fn revivers(fields: &Fields) -> Result<Vec<String>, String> {
 
 fn pids(text: &str) -> Result<Vec<u64>, String> {
     text.split_whitespace()
-        .map(|pid| pid.parse().map_err(|_| format!("CgroupPids holds no process id: {}", cut(pid))))
+        .map(|pid| {
+            pid.parse()
+                .map_err(|_| format!("CgroupPids holds no process id: {}", cut(pid)))
+        })
         .collect()
 }
 
 /// `{ path=… ; argv[]=… ; ignore_errors=… }` as argv; empty when its quoting is in doubt.
 fn argv(line: &str) -> Vec<String> {
-    let Some((_, rest)) = line.split_once(" ; argv[]=") else { return Vec::new() };
-    let Some((text, _)) = rest.rsplit_once(" ; ignore_errors=") else { return Vec::new() };
+    let Some((_, rest)) = line.split_once(" ; argv[]=") else {
+        return Vec::new();
+    };
+    let Some((text, _)) = rest.rsplit_once(" ; ignore_errors=") else {
+        return Vec::new();
+    };
     if text.contains("$'") {
         return Vec::new();
     }
@@ -114,18 +121,23 @@ fn asserts_absent(text: &str) -> Result<Vec<String>, String> {
     if words.next().as_deref() != Some("a(sbbsi)") {
         return Err(broken());
     }
-    let count: usize = words.next().and_then(|count| count.parse().ok()).ok_or_else(broken)?;
+    let count: usize = words
+        .next()
+        .and_then(|count| count.parse().ok())
+        .ok_or_else(broken)?;
     let words: Vec<String> = words.collect();
     if count.checked_mul(5) != Some(words.len()) {
         return Err(broken());
     }
     let mut paths = Vec::new();
     for assert in words.chunks_exact(5) {
-        let [kind, trigger, negate, parameter, _state] = assert else { return Err(broken()) };
-        if kind == "AssertPathExists" && flag(trigger).ok_or_else(broken)? != Flag::Yes {
-            if flag(negate).ok_or_else(broken)? == Flag::Yes {
-                paths.push(parameter.clone());
-            }
+        let [kind, trigger, negate, parameter, _state] = assert else {
+            return Err(broken());
+        };
+        let barring =
+            flag(trigger).ok_or_else(broken)? == Flag::No && flag(negate).ok_or_else(broken)? == Flag::Yes;
+        if kind == "AssertPathExists" && barring {
+            paths.push(parameter.clone());
         }
     }
     Ok(paths)
