@@ -1,7 +1,7 @@
 //! An installation of a client on a host: whose it is, where its data lies, how it is called. Found from the unit's
 //! command line, or said by hand in the configuration. Must never assume a directory that nobody named.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::guards::evidence::Unit;
 use crate::transport::{Call, Op};
@@ -43,6 +43,16 @@ impl Install {
         Call::new(Op::Run, args)
     }
 
+    /// The same client over a copy of the database in a directory of its own.
+    pub fn relocated(&self, directory: &str) -> Install {
+        let database = format!("{directory}/{}", base(&self.database));
+        Install {
+            data_dir: directory.to_owned(),
+            database,
+            ..self.clone()
+        }
+    }
+
     /// Program, sub-commands and arguments in one line.
     ///
     /// # Errors
@@ -60,9 +70,11 @@ impl Install {
 }
 
 /// What the configuration may say by hand of one host. Anything left out is found from the unit.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Overrides {
+    /// The client's name; needed only where the unit's command line does not tell it.
+    pub client: Option<String>,
     /// The unit, with its suffix.
     pub unit: Option<String>,
     /// Data directory, absolute.
@@ -83,6 +95,30 @@ pub struct Overrides {
     pub protection_command: Option<Vec<String>>,
     /// Words added to export and import.
     pub extra_args: Vec<String>,
+}
+
+impl Overrides {
+    /// These, and where they say nothing, those.
+    pub fn or(self, other: &Overrides) -> Overrides {
+        let other = other.clone();
+        Overrides {
+            client: self.client.or(other.client),
+            unit: self.unit.or(other.unit),
+            data_dir: self.data_dir.or(other.data_dir),
+            database: self.database.or(other.database),
+            user: self.user.or(other.user),
+            program: self.program.or(other.program),
+            beacon_url: self.beacon_url.or(other.beacon_url),
+            metrics_url: self.metrics_url.or(other.metrics_url),
+            lock_file: self.lock_file.or(other.lock_file),
+            protection_command: self.protection_command.or(other.protection_command),
+            extra_args: if self.extra_args.is_empty() {
+                other.extra_args
+            } else {
+                self.extra_args
+            },
+        }
+    }
 }
 
 /// A unit's command line, filled in and cut: what stands before the client's sub-command, and the flags behind.
