@@ -161,6 +161,10 @@ fn what_is_no_answer_is_unknown_by_itself() {
             "the other answers stand for themselves"
         );
     }
+}
+
+#[test]
+fn parameters_of_the_chain_are_never_assumed() {
     assert!(read(URL, &[]).peers.known().is_err());
     for (from, to) in [
         ("\"SECONDS_PER_SLOT\":\"2\"", "\"SECONDS_PER_SLOT\":\"0\""),
