@@ -6,14 +6,17 @@ use super::{Beacon, Evidence, Stage, Syncing, Verdict};
 
 fn beacon(evidence: &Evidence) -> Result<&Beacon, Verdict> {
     let host = &evidence.backup;
-    host.beacon.known().map_err(|why| Verdict::Unknown(format!("{}: {why}", host.name)))
+    host.beacon
+        .known()
+        .map_err(|why| Verdict::Unknown(format!("{}: {why}", host.name)))
 }
 
 fn syncing(evidence: &Evidence) -> Result<&Syncing, Verdict> {
     let url = &beacon(evidence)?.url;
-    beacon(evidence)?.syncing.known().map_err(|why| {
-        Verdict::Unknown(format!("{}: beacon node {url}: {why}", evidence.backup.name))
-    })
+    beacon(evidence)?
+        .syncing
+        .known()
+        .map_err(|why| Verdict::Unknown(format!("{}: beacon node {url}: {why}", evidence.backup.name)))
 }
 
 /// The backup's root against every other source there is; at least one other source is needed.
@@ -27,11 +30,24 @@ pub(super) fn same_chain(evidence: &Evidence, _: Stage) -> Verdict {
     if let Some(pinned) = &evidence.policy.genesis_validators_root {
         others.push(("the configuration".to_owned(), pinned));
     }
-    if let Ok(Ok(genesis)) = evidence.primary.beacon.known().map(|beacon| beacon.genesis.known()) {
-        others.push((format!("the beacon node of {}", evidence.primary.name), &genesis.validators_root));
+    if let Ok(Ok(genesis)) = evidence
+        .primary
+        .beacon
+        .known()
+        .map(|beacon| beacon.genesis.known())
+    {
+        others.push((
+            format!("the beacon node of {}", evidence.primary.name),
+            &genesis.validators_root,
+        ));
     }
     for host in [&evidence.primary, &evidence.backup] {
-        if let Some(root) = host.protection.known().ok().and_then(|seen| seen.genesis_validators_root.as_deref()) {
+        if let Some(root) = host
+            .protection
+            .known()
+            .ok()
+            .and_then(|seen| seen.genesis_validators_root.as_deref())
+        {
             others.push((format!("the protection of {}", host.name), root));
         }
     }

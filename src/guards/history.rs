@@ -8,7 +8,11 @@ use crate::protection::PublicKey;
 fn named(keys: &[&PublicKey]) -> String {
     let shown: Vec<String> = keys.iter().take(5).map(|key| key.short()).collect();
     let more = keys.len().saturating_sub(shown.len());
-    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+    if more > 0 {
+        format!("{} and {more} more", shown.join(", "))
+    } else {
+        shown.join(", ")
+    }
 }
 
 /// The keys that this judgement is about: those declared, else those that a history holds.
@@ -45,7 +49,12 @@ pub(super) fn keys_known(evidence: &Evidence, _: Stage) -> Verdict {
 
 pub(super) fn keys_alive(evidence: &Evidence, _: Stage) -> Verdict {
     let name = &evidence.backup.name;
-    let statuses = match evidence.backup.beacon.known().map(|beacon| beacon.validators.known()) {
+    let statuses = match evidence
+        .backup
+        .beacon
+        .known()
+        .map(|beacon| beacon.validators.known())
+    {
         Ok(Ok(statuses)) => statuses,
         Ok(Err(why)) | Err(why) => return Verdict::Unknown(format!("{name}: {why}")),
     };
@@ -58,7 +67,12 @@ pub(super) fn keys_alive(evidence: &Evidence, _: Stage) -> Verdict {
             return Verdict::Refuse(format!("{} (index {}) is SLASHED", key.short(), status.index));
         }
         if status.status.starts_with("exited") || status.status.starts_with("withdrawal") {
-            return Verdict::Refuse(format!("{} (index {}) is {}", key.short(), status.index, status.status));
+            return Verdict::Refuse(format!(
+                "{} (index {}) is {}",
+                key.short(),
+                status.index,
+                status.status
+            ));
         }
     }
     if keys.is_empty() {
@@ -78,7 +92,10 @@ pub(super) fn keys_covered(evidence: &Evidence, _: Stage) -> Verdict {
     }
     let undeclared: Vec<&PublicKey> = merged.keys().filter(|key| !keys.contains(*key)).collect();
     if !undeclared.is_empty() {
-        return Verdict::Refuse(format!("the databases hold keys that are not configured: {}", named(&undeclared)));
+        return Verdict::Refuse(format!(
+            "the databases hold keys that are not configured: {}",
+            named(&undeclared)
+        ));
     }
     Verdict::Pass(format!("{} keys", keys.len()))
 }
@@ -95,7 +112,11 @@ pub(super) fn history_covers(evidence: &Evidence, _: Stage) -> Verdict {
     if lower.is_empty() {
         Verdict::Pass(format!("{} keys read back", merged.len()))
     } else {
-        Verdict::Refuse(format!("missing or lower on {}: {}", evidence.backup.name, named(&lower)))
+        Verdict::Refuse(format!(
+            "missing or lower on {}: {}",
+            evidence.backup.name,
+            named(&lower)
+        ))
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn reached(evidence: &Evidence, _: Stage) -> Verdict {
 }
 
 pub(super) fn distinct_machines(evidence: &Evidence, _: Stage) -> Verdict {
-    match (evidence.primary.identity.known(), evidence.backup.identity.known()) {
+    match (
+        evidence.primary.identity.known(),
+        evidence.backup.identity.known(),
+    ) {
         (Ok(a), Ok(b)) if a.machine_id == b.machine_id => Verdict::Refuse(format!(
             "{} and {} are the same machine ({})",
             evidence.primary.name, evidence.backup.name, a.machine_id
@@ -50,9 +53,10 @@ pub(super) fn claims_free(evidence: &Evidence, _: Stage) -> Verdict {
     all(both(evidence).map(|host| match host.papers.known() {
         Err(why) => Verdict::Unknown(format!("{}: {why}", host.name)),
         Ok(papers) => match &papers.claim {
-            None if evidence.run.id.is_some() => {
-                Verdict::Refuse(format!("{}: this run's claim is gone; someone took it away", host.name))
-            }
+            None if evidence.run.id.is_some() => Verdict::Refuse(format!(
+                "{}: this run's claim is gone; someone took it away",
+                host.name
+            )),
             None => Verdict::Pass(format!("{}: no claim", host.name)),
             Some(claim) if Some(&claim.run) == evidence.run.id.as_ref() => {
                 Verdict::Pass(format!("{}: this run's", host.name))
@@ -79,23 +83,29 @@ pub(super) fn primary_process(evidence: &Evidence, _: Stage) -> Verdict {
         (Ok(unit), Ok(processes)) => (unit, processes),
         (Err(why), _) | (_, Err(why)) => return Verdict::Unknown(format!("{}: {why}", host.name)),
     };
-    if let Some(stray) = processes.validator.iter().find(|process| !unit.cgroup_pids.contains(&process.pid)) {
+    if let Some(stray) = processes
+        .validator
+        .iter()
+        .find(|process| !unit.cgroup_pids.contains(&process.pid))
+    {
         return Verdict::Refuse(format!(
             "{}: process {} is a validator ({}) but not of {}: {}",
             host.name, stray.pid, stray.because, unit.name, stray.command
         ));
     }
     match (unit.active_state == "active", processes.validator.first()) {
-        (true, Some(process)) => {
-            Verdict::Pass(format!("{}: {} runs as process {}", host.name, unit.name, process.pid))
-        }
+        (true, Some(process)) => Verdict::Pass(format!(
+            "{}: {} runs as process {}",
+            host.name, unit.name, process.pid
+        )),
         (true, None) => Verdict::Unknown(format!(
             "{}: {} is active but no process looks like its validator, so a stop could not be proven",
             host.name, unit.name
         )),
-        (false, _) => {
-            Verdict::Pass(format!("{}: {} is {} already", host.name, unit.name, unit.active_state))
-        }
+        (false, _) => Verdict::Pass(format!(
+            "{}: {} is {} already",
+            host.name, unit.name, unit.active_state
+        )),
     }
 }
 
@@ -107,7 +117,10 @@ pub(super) fn roles(evidence: &Evidence, _: Stage) -> Verdict {
         (Err(why), _) | (_, Err(why)) => return Verdict::Unknown(why.to_owned()),
     };
     if let (Life::Stopped(_), Life::Alive(why)) = (life(primary), life(backup)) {
-        return Verdict::Refuse(format!("{} does not sign and {} does ({why})", primary.name, backup.name));
+        return Verdict::Refuse(format!(
+            "{} does not sign and {} does ({why})",
+            primary.name, backup.name
+        ));
     }
     match (ours, theirs) {
         (Some(a), Some(b)) if a.role == "fenced" && b.role == "signer" && b.generation >= a.generation => {
@@ -128,7 +141,9 @@ pub(super) fn primary_fenced(evidence: &Evidence, _: Stage) -> Verdict {
     let host = &evidence.primary;
     let fence = match (&evidence.run.fence, evidence.run.fence_left_s) {
         (Some(fence), Some(left)) if left > 0.0 => fence,
-        (Some(_), Some(left)) => return Verdict::Refuse(format!("the fence proof ran out {:.1} s ago", -left)),
+        (Some(_), Some(left)) => {
+            return Verdict::Refuse(format!("the fence proof ran out {:.1} s ago", -left));
+        }
         _ => return Verdict::Unknown("there is no fence proof".to_owned()),
     };
     let stopped = match life(host) {
@@ -137,16 +152,23 @@ pub(super) fn primary_fenced(evidence: &Evidence, _: Stage) -> Verdict {
         Life::Unknown(why) => Verdict::Unknown(why),
     };
     let unbroken = match (host.identity.known(), host.unit.known()) {
-        (Ok(identity), _) if identity.machine_id != fence.machine_id => {
-            Verdict::Refuse(format!("{}: another machine answers ({})", host.name, identity.machine_id))
-        }
+        (Ok(identity), _) if identity.machine_id != fence.machine_id => Verdict::Refuse(format!(
+            "{}: another machine answers ({})",
+            host.name, identity.machine_id
+        )),
         (Ok(identity), Ok(unit)) => {
-            let not_since =
-                if identity.boot_id == fence.boot_id { fence.main_start_us } else { 0 };
+            let not_since = if identity.boot_id == fence.boot_id {
+                fence.main_start_us
+            } else {
+                0
+            };
             if unit.main_start_us == not_since {
                 Verdict::Pass("not started since the proof".to_owned())
             } else {
-                Verdict::Refuse(format!("{}: {} was started after the proof", host.name, unit.name))
+                Verdict::Refuse(format!(
+                    "{}: {} was started after the proof",
+                    host.name, unit.name
+                ))
             }
         }
         (Err(why), _) | (_, Err(why)) => Verdict::Unknown(why.to_owned()),
@@ -178,12 +200,16 @@ pub(super) fn clocks(evidence: &Evidence, _: Stage) -> Verdict {
             return Verdict::Refuse(format!("{}: {offset:+.3} s off, {limit} s allowed", host.name));
         }
         if offset.abs() + doubt > limit.max(doubt * 2.0) {
-            return Verdict::Unknown(format!("{}: {offset:+.3} s ± {doubt:.3} s off, {limit} s allowed", host.name));
+            return Verdict::Unknown(format!(
+                "{}: {offset:+.3} s ± {doubt:.3} s off, {limit} s allowed",
+                host.name
+            ));
         }
         match identity.clock_synchronised.known() {
-            _ if !evidence.policy.require_clock_sync => {
-                Verdict::Pass(format!("{}: {offset:+.3} s (synchronisation not asked)", host.name))
-            }
+            _ if !evidence.policy.require_clock_sync => Verdict::Pass(format!(
+                "{}: {offset:+.3} s (synchronisation not asked)",
+                host.name
+            )),
             Ok(true) => Verdict::Pass(format!("{}: {offset:+.3} s", host.name)),
             Ok(false) => Verdict::Refuse(format!("{}: the clock is not synchronised", host.name)),
             Err(why) => Verdict::Unknown(format!("{}: {why}", host.name)),
@@ -197,13 +223,27 @@ pub(super) fn disk(evidence: &Evidence, _: Stage) -> Verdict {
         Ok(disk) => disk,
         Err(why) => return Verdict::Unknown(format!("{}: {why}", host.name)),
     };
-    let need = disk.database_bytes.unwrap_or(0).saturating_mul(3).saturating_add(evidence.policy.min_free_bytes);
+    let need = disk
+        .database_bytes
+        .unwrap_or(0)
+        .saturating_mul(3)
+        .saturating_add(evidence.policy.min_free_bytes);
     let least = disk.free_bytes.min(disk.state_free_bytes);
     if !disk.writable {
         Verdict::Refuse(format!("{}: /var/lib/failover cannot be written", host.name))
     } else if least < need {
-        Verdict::Refuse(format!("{}: {} MB free, {} MB needed", host.name, least >> 20, need >> 20))
+        Verdict::Refuse(format!(
+            "{}: {} MB free, {} MB needed",
+            host.name,
+            least >> 20,
+            need >> 20
+        ))
     } else {
-        Verdict::Pass(format!("{}: {} MB free, {} MB needed", host.name, least >> 20, need >> 20))
+        Verdict::Pass(format!(
+            "{}: {} MB free, {} MB needed",
+            host.name,
+            least >> 20,
+            need >> 20
+        ))
     }
 }

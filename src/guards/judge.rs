@@ -72,7 +72,10 @@ pub fn life(host: &HostEvidence) -> Life {
                 "{}: process {} is the validator ({}): {}",
                 host.name, found.pid, found.because, found.command
             )),
-            None => Life::Stopped(format!("{}: none of {} processes is the validator", host.name, seen.listed)),
+            None => Life::Stopped(format!(
+                "{}: none of {} processes is the validator",
+                host.name, seen.listed
+            )),
         },
     };
     let by_unit = match &host.unit {
@@ -98,12 +101,14 @@ fn unit_life(host: &str, unit: &Unit) -> Life {
         return Life::Alive(format!("{host}: {name} has main process {}", unit.main_pid));
     }
     match (unit.active_state.as_str(), unit.sub_state.as_str()) {
-        (_, "auto-restart" | "auto-restart-queued") => {
-            Life::Alive(format!("{host}: {name} waits to restart (Restart={})", unit.restart))
-        }
-        ("inactive", "dead") | ("failed", "failed") => {
-            Life::Stopped(format!("{host}: {name} is {}, its cgroup empty", unit.active_state))
-        }
+        (_, "auto-restart" | "auto-restart-queued") => Life::Alive(format!(
+            "{host}: {name} waits to restart (Restart={})",
+            unit.restart
+        )),
+        ("inactive", "dead") | ("failed", "failed") => Life::Stopped(format!(
+            "{host}: {name} is {}, its cgroup empty",
+            unit.active_state
+        )),
         (active, sub) => Life::Alive(format!("{host}: {name} is {active} ({sub})")),
     }
 }
@@ -122,14 +127,20 @@ pub fn stands_barred(host: &HostEvidence) -> Verdict {
         missing.push("no gate drop-in 90-failover.conf".to_owned());
     }
     if !unit.asserts_absent.contains(&bar.lock_path) {
-        missing.push(format!("the running systemd has not loaded the gate for {}", bar.lock_path));
+        missing.push(format!(
+            "the running systemd has not loaded the gate for {}",
+            bar.lock_path
+        ));
     }
     match unit.file_state.as_str() {
         "disabled" | "masked" | "static" | "indirect" | "generated" | "transient" | "linked" => {}
         other => missing.push(format!("{} is {other}", unit.name)),
     }
     if missing.is_empty() {
-        Verdict::Pass(format!("{}: lock, gate and disablement of {} were read", host.name, unit.name))
+        Verdict::Pass(format!(
+            "{}: lock, gate and disablement of {} were read",
+            host.name, unit.name
+        ))
     } else {
         Verdict::Refuse(format!("{}: {}", host.name, missing.join(", ")))
     }

@@ -8,8 +8,9 @@ mod hosts;
 mod judge;
 
 pub use evidence::{
-    Bar, Beacon, Claim, Disk, Evidence, Execution, FenceReading, Generation, Genesis, HostEvidence, Identity, Papers,
-    Policy, Process, Processes, Protection, Role, RunEvidence, Seen, Spec, Syncing, Unit, ValidatorStatus,
+    Bar, Beacon, Claim, Disk, Evidence, Execution, FenceReading, Generation, Genesis, HostEvidence, Identity,
+    Papers, Policy, Process, Processes, Protection, Role, RunEvidence, Seen, Spec, Syncing, Unit,
+    ValidatorStatus,
 };
 pub use history::keys_of;
 pub use judge::{Finding, Life, blocking, judge, life, stands_barred};

@@ -142,7 +142,10 @@ impl Call {
         I: IntoIterator<Item = S>,
         S: fmt::Display,
     {
-        Call { op, args: args.into_iter().map(|arg| arg.to_string()).collect() }
+        Call {
+            op,
+            args: args.into_iter().map(|arg| arg.to_string()).collect(),
+        }
     }
 }
 

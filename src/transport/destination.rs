@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{Destination, ErrorKind, Transport, TransportError, failure::Failure, local, openssh, russh};
 
 /// How the hosts are reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TransportKind {
     /// The operator's own `ssh`, with its configuration, agent and known hosts. The default.
     #[default]
@@ -41,8 +42,17 @@ impl Destination {
         }
         let paths = [&self.key_file, &self.known_hosts, &self.config_file];
         for path in paths.into_iter().flatten() {
-            if path.as_os_str().is_empty() || path.as_os_str().as_encoded_bytes().iter().any(u8::is_ascii_control) {
-                let detail = format!("the path `{}` is empty or holds control characters", path.display());
+            if path.as_os_str().is_empty()
+                || path
+                    .as_os_str()
+                    .as_encoded_bytes()
+                    .iter()
+                    .any(u8::is_ascii_control)
+            {
+                let detail = format!(
+                    "the path `{}` is empty or holds control characters",
+                    path.display()
+                );
                 return Err(Failure::new(ErrorKind::BadDestination, detail).of(&self.host));
             }
         }
@@ -64,7 +74,11 @@ fn misreadable(what: &str, word: &str) -> Option<&'static str> {
         Some("holds a character that ssh or a shell could interpret")
     } else if what == "host" && (word.contains('@') || word.contains('/')) {
         Some("holds `@` or `/`; the user and the port have settings of their own")
-    } else if what == "jump host" && word.split_once('@').is_some_and(|(_, host)| host.starts_with('-')) {
+    } else if what == "jump host"
+        && word
+            .split_once('@')
+            .is_some_and(|(_, host)| host.starts_with('-'))
+    {
         Some("begins with `-`, which ssh takes for an option")
     } else {
         None

@@ -18,7 +18,11 @@ pub struct Failure {
 impl Failure {
     /// A failure before anything was asked.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Failure {
-        Failure { kind, detail: one_line(&detail.into()), may_have_run: false }
+        Failure {
+            kind,
+            detail: one_line(&detail.into()),
+            may_have_run: false,
+        }
     }
 
     /// The deadline passed while `doing`.
@@ -28,12 +32,18 @@ impl Failure {
 
     /// The same failure, after the batch had been handed to the connection.
     pub fn after_writing(self) -> Failure {
-        Failure { may_have_run: true, ..self }
+        Failure {
+            may_have_run: true,
+            ..self
+        }
     }
 
     /// The same failure with what the connection itself had to say.
     pub fn with_words(mut self, words: Option<String>) -> Failure {
-        if let Some(words) = words.map(|words| one_line(&words)).filter(|words| !words.is_empty()) {
+        if let Some(words) = words
+            .map(|words| one_line(&words))
+            .filter(|words| !words.is_empty())
+        {
             self.detail = format!("{}; {words}", self.detail);
         }
         self
@@ -41,8 +51,17 @@ impl Failure {
 
     /// The failure of that host.
     pub fn of(self, host: &str) -> TransportError {
-        let Failure { kind, detail, may_have_run } = self;
-        TransportError { host: host.to_owned(), kind, detail, may_have_run }
+        let Failure {
+            kind,
+            detail,
+            may_have_run,
+        } = self;
+        TransportError {
+            host: host.to_owned(),
+            kind,
+            detail,
+            may_have_run,
+        }
     }
 }
 
@@ -57,14 +76,23 @@ pub fn of_io(doing: &str, error: &std::io::Error) -> Failure {
         (Io::NetworkDown, ErrorKind::Unreachable),
         (Io::AddrNotAvailable, ErrorKind::Unreachable),
     ];
-    let kind = sorted.iter().find(|(io, _)| *io == error.kind()).map_or(ErrorKind::Lost, |(_, kind)| *kind);
+    let kind = sorted
+        .iter()
+        .find(|(io, _)| *io == error.kind())
+        .map_or(ErrorKind::Lost, |(_, kind)| *kind);
     Failure::new(kind, format!("{doing}: {error}"))
 }
 
 /// What `ssh` writes when its master connection fails, in the order in which it is looked for: an earlier row wins.
 const SSH_WORDS: &[(&str, ErrorKind)] = &[
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", ErrorKind::HostKeyChanged),
-    ("has changed and you have requested strict checking", ErrorKind::HostKeyChanged),
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        ErrorKind::HostKeyChanged,
+    ),
+    (
+        "has changed and you have requested strict checking",
+        ErrorKind::HostKeyChanged,
+    ),
     ("REVOKED HOST KEY DETECTED", ErrorKind::HostKeyChanged),
     ("host key is known for", ErrorKind::HostKeyUnknown),
     ("Host key verification failed", ErrorKind::HostKeyUnknown),
@@ -93,7 +121,10 @@ pub fn of_ssh_log(log: &str) -> Failure {
             return Failure::new(*kind, line);
         }
     }
-    Failure::new(ErrorKind::Lost, last_line(log).unwrap_or("ssh ended without a word"))
+    Failure::new(
+        ErrorKind::Lost,
+        last_line(log).unwrap_or("ssh ended without a word"),
+    )
 }
 
 /// What `sudo -n` says when it refuses.
@@ -127,7 +158,11 @@ pub fn of_dead_shell(status: Option<i32>, stderr: &str) -> Failure {
     if let Some(line) = stderr.lines().map(str::trim_end).find(missing) {
         return Failure::new(ErrorKind::CommandMissing, line);
     }
-    let kind = if status == Some(127) { ErrorKind::CommandMissing } else { ErrorKind::Lost };
+    let kind = if status == Some(127) {
+        ErrorKind::CommandMissing
+    } else {
+        ErrorKind::Lost
+    };
     Failure::new(kind, said)
 }
 
@@ -136,7 +171,11 @@ fn last_line(text: &str) -> Option<&str> {
 }
 
 fn one_line(text: &str) -> String {
-    let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = text
+        .trim()
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     line.chars().take(400).collect()
 }
 
@@ -148,13 +187,29 @@ mod tests {
     fn a_dead_shell_is_sorted_by_its_words() {
         let rows = [
             (Some(1), "sudo: a password is required", ErrorKind::Sudo),
-            (Some(1), "Sorry, user deploy is not allowed to execute 'sh' as root on a. sudo", ErrorKind::Sudo),
-            (Some(1), "deploy is not in the sudoers file.  This incident will be reported. (sudo)", ErrorKind::Sudo),
-            (Some(127), "bash: line 1: sudo: command not found", ErrorKind::CommandMissing),
+            (
+                Some(1),
+                "Sorry, user deploy is not allowed to execute 'sh' as root on a. sudo",
+                ErrorKind::Sudo,
+            ),
+            (
+                Some(1),
+                "deploy is not in the sudoers file.  This incident will be reported. (sudo)",
+                ErrorKind::Sudo,
+            ),
+            (
+                Some(127),
+                "bash: line 1: sudo: command not found",
+                ErrorKind::CommandMissing,
+            ),
             (Some(1), "sudo: sh: command not found", ErrorKind::CommandMissing),
             (None, "sh: 1: sudo: not found", ErrorKind::CommandMissing),
             (Some(127), "", ErrorKind::CommandMissing),
-            (Some(1), "sudo: unable to resolve host a: Name or service not known", ErrorKind::Lost),
+            (
+                Some(1),
+                "sudo: unable to resolve host a: Name or service not known",
+                ErrorKind::Lost,
+            ),
             (Some(255), "", ErrorKind::Lost),
             (None, "", ErrorKind::Lost),
         ];
@@ -166,9 +221,15 @@ mod tests {
     #[test]
     fn what_ssh_says_is_sorted_and_the_rest_is_lost() {
         let rows = [
-            ("kex_exchange_identification: Connection closed by remote host", ErrorKind::Lost),
+            (
+                "kex_exchange_identification: Connection closed by remote host",
+                ErrorKind::Lost,
+            ),
             ("", ErrorKind::Lost),
-            ("ssh: connect to host a port 22: No route to host", ErrorKind::Unreachable),
+            (
+                "ssh: connect to host a port 22: No route to host",
+                ErrorKind::Unreachable,
+            ),
             ("Connection timed out during banner exchange", ErrorKind::TimedOut),
         ];
         for (log, kind) in rows {
@@ -178,6 +239,9 @@ mod tests {
 
     #[test]
     fn details_are_one_printable_line() {
-        assert_eq!(Failure::new(ErrorKind::Lost, "a\r\nb\x1b[31m\n").detail, "a  b [31m");
+        assert_eq!(
+            Failure::new(ErrorKind::Lost, "a\r\nb\x1b[31m\n").detail,
+            "a  b [31m"
+        );
     }
 }

@@ -27,16 +27,29 @@ pub(super) async fn fetch(
     deadline: Instant,
 ) -> Result<Fetched, Failure> {
     if path.contains('\0') {
-        return Err(Failure::new(ErrorKind::BadDestination, "the path holds a NUL byte"));
+        return Err(Failure::new(
+            ErrorKind::BadDestination,
+            "the path holds a NUL byte",
+        ));
     }
     let nonce = fresh_nonce()?;
     let script = format!("{FETCH_SH}\nfo_fetch {nonce} {}\nexit\n", quote(path));
-    let Pipes { mut stdin, stdout, stderr, ended } = pipes;
+    let Pipes {
+        mut stdin,
+        stdout,
+        stderr,
+        ended,
+    } = pipes;
     let mut complaints = Complaints::gather(stderr);
     let mut stdout = BufReader::with_capacity(64 << 10, stdout);
     let streaming = async {
         // A failed write shows as an early end of the output.
-        let say = async { (stdin.write_all(script.as_bytes()).await.ok(), stdin.flush().await.ok()) };
+        let say = async {
+            (
+                stdin.write_all(script.as_bytes()).await.ok(),
+                stdin.flush().await.ok(),
+            )
+        };
         tokio::join!(receive(&mut stdout, &nonce, path, into), say).0
     };
     match timeout_at(deadline, streaming).await {
@@ -73,13 +86,18 @@ async fn receive(
     let mut hash = Sha256::new();
     let mut left = announced.bytes;
     while left > 0 {
-        let chunk = from.fill_buf().await.map_err(|error| lost(path, &error.to_string()))?;
+        let chunk = from
+            .fill_buf()
+            .await
+            .map_err(|error| lost(path, &error.to_string()))?;
         if chunk.is_empty() {
             return Err(lost(path, &format!("{left} of {} bytes are missing", announced.bytes)).into());
         }
         let length = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         hash.update(&chunk[..length]);
-        into.write_all(&chunk[..length]).await.map_err(|error| not_written(path, &error))?;
+        into.write_all(&chunk[..length])
+            .await
+            .map_err(|error| not_written(path, &error))?;
         from.consume(length);
         left -= length as u64;
     }
@@ -89,7 +107,10 @@ async fn receive(
     read.map_err(|error| lost(path, &error.to_string()))?;
     let sha256 = const_hex::encode(hash.finalize());
     if sha256 != announced.sha256 {
-        let why = format!("{path}: the host announced sha256 {}, what arrived has {sha256}", announced.sha256);
+        let why = format!(
+            "{path}: the host announced sha256 {}, what arrived has {sha256}",
+            announced.sha256
+        );
         return Err(Failure::new(ErrorKind::Garbled, why).into());
     }
     if trailer != format!("@fo {nonce} sent\n").as_bytes() {
@@ -104,16 +125,26 @@ async fn header(from: &mut Source, nonce: &str, path: &str) -> Result<Fetched, S
     let mut limited = from.take(NOISE_LIMIT);
     loop {
         let mut line = Vec::new();
-        limited.read_until(b'\n', &mut line).await.map_err(|error| lost(path, &error.to_string()))?;
+        limited
+            .read_until(b'\n', &mut line)
+            .await
+            .map_err(|error| lost(path, &error.to_string()))?;
         if line.pop() != Some(b'\n') {
             return Err(Stopped::NoHeader);
         }
         let line = String::from_utf8_lossy(&line);
-        let Some(marker) = line.strip_prefix(&begin) else { continue };
+        let Some(marker) = line.strip_prefix(&begin) else {
+            continue;
+        };
         if let Some(why) = marker.strip_prefix("none ") {
             return Err(Failure::new(ErrorKind::Garbled, format!("{path}: {why}")).into());
         }
-        let garbled = || Failure::new(ErrorKind::Garbled, format!("{path}: `{marker}` announces no file"));
+        let garbled = || {
+            Failure::new(
+                ErrorKind::Garbled,
+                format!("{path}: `{marker}` announces no file"),
+            )
+        };
         return Ok(announced(marker).ok_or_else(garbled)?);
     }
 }
@@ -130,5 +161,8 @@ fn lost(path: &str, why: &str) -> Failure {
 }
 
 fn not_written(path: &str, error: &std::io::Error) -> Failure {
-    Failure::new(ErrorKind::Lost, format!("{path}: the fetched bytes cannot be written here: {error}"))
+    Failure::new(
+        ErrorKind::Lost,
+        format!("{path}: the fetched bytes cannot be written here: {error}"),
+    )
 }

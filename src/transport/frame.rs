@@ -117,7 +117,9 @@ impl FrameParser {
     }
 
     fn output(&mut self, line: &[u8]) -> Result<Option<Reply>, String> {
-        let Some(output) = self.outputs.last_mut() else { return Err("output without a call".to_owned()) };
+        let Some(output) = self.outputs.last_mut() else {
+            return Err("output without a call".to_owned());
+        };
         if line.is_empty() {
             return Ok(None);
         }
@@ -142,16 +144,25 @@ impl FrameParser {
             (At::Before, ["begin", machine, boot]) => self.begin(machine, boot),
             (At::Between, ["op", number]) => self.op(number),
             (At::Between, ["end", machine, boot]) => self.end(machine, boot),
-            (at, _) => Err(format!("the marker `{}` cannot stand here ({at:?})", shown(marker.as_bytes()))),
+            (at, _) => Err(format!(
+                "the marker `{}` cannot stand here ({at:?})",
+                shown(marker.as_bytes())
+            )),
         }
     }
 
     fn begin(&mut self, machine: &str, boot: &str) -> Result<Option<Reply>, String> {
         if !is_machine_id(machine) {
-            return Err(format!("no machine id at the begin marker: `{}`", shown(machine.as_bytes())));
+            return Err(format!(
+                "no machine id at the begin marker: `{}`",
+                shown(machine.as_bytes())
+            ));
         }
         if !is_boot_id(boot) {
-            return Err(format!("no boot id at the begin marker: `{}`", shown(boot.as_bytes())));
+            return Err(format!(
+                "no boot id at the begin marker: `{}`",
+                shown(boot.as_bytes())
+            ));
         }
         (self.machine_id, self.boot_id, self.at) = (machine.to_owned(), boot.to_owned(), At::Between);
         Ok(None)
@@ -160,7 +171,10 @@ impl FrameParser {
     fn op(&mut self, number: &str) -> Result<Option<Reply>, String> {
         let expected = self.outputs.len();
         if expected >= self.calls || number != expected.to_string() {
-            return Err(format!("call `{}` was answered where {expected} of {} was due", number, self.calls));
+            return Err(format!(
+                "call `{}` was answered where {expected} of {} was due",
+                number, self.calls
+            ));
         }
         self.outputs.push(Output::default());
         self.at = At::InCall;
@@ -169,7 +183,11 @@ impl FrameParser {
 
     fn end(&mut self, machine: &str, boot: &str) -> Result<Option<Reply>, String> {
         if self.outputs.len() != self.calls {
-            return Err(format!("{} calls were answered, {} were asked", self.outputs.len(), self.calls));
+            return Err(format!(
+                "{} calls were answered, {} were asked",
+                self.outputs.len(),
+                self.calls
+            ));
         }
         if machine != self.machine_id || boot != self.boot_id {
             return Err("machine id or boot id differ between begin and end".to_owned());
@@ -191,7 +209,10 @@ fn push_line(text: &mut String, line: &[u8]) {
 fn status(digits: &[u8]) -> Option<i32> {
     let digits = std::str::from_utf8(digits).ok()?;
     let plain = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    digits.parse().ok().filter(|status| plain && (0..=255).contains(status))
+    digits
+        .parse()
+        .ok()
+        .filter(|status| plain && (0..=255).contains(status))
 }
 
 fn is_hex(text: &str) -> bool {
@@ -214,7 +235,10 @@ fn stray(place: &str, line: &[u8]) -> String {
 /// The beginning of a line for a message: printable, short.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
-    text.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .take(80)
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

@@ -60,13 +60,21 @@ struct HostClock {
 impl HeldShell {
     /// Sends the script and a first exchange that skips what a login prints, and learns who answers.
     pub async fn open(pipes: Pipes, deadline: Instant) -> Result<HeldShell, Failure> {
-        let Pipes { stdin, stdout, stderr, ended } = pipes;
+        let Pipes {
+            stdin,
+            stdout,
+            stderr,
+            ended,
+        } = pipes;
         let mut shell = HeldShell {
             stdin,
             stdout: LineReader::new(stdout),
             ended,
             complaints: Complaints::gather(stderr),
-            clock: HostClock { uptime_cs: 0, read_at: Instant::now() },
+            clock: HostClock {
+                uptime_cs: 0,
+                read_at: Instant::now(),
+            },
             machine_id: String::new(),
             boot_id: String::new(),
         };
@@ -79,11 +87,21 @@ impl HeldShell {
             Ok(Err(broken)) => return Err(broken.into_failure()),
             Ok(Ok(reply)) => reply,
         };
-        let uptime = reply.outputs.first().and_then(|output| output.ok().ok()).and_then(|out| out.trim().parse().ok());
+        let uptime = reply
+            .outputs
+            .first()
+            .and_then(|output| output.ok().ok())
+            .and_then(|out| out.trim().parse().ok());
         let Some(uptime_cs) = uptime else {
-            return Err(Failure::new(ErrorKind::Garbled, "the host does not say its uptime"));
+            return Err(Failure::new(
+                ErrorKind::Garbled,
+                "the host does not say its uptime",
+            ));
         };
-        shell.clock = HostClock { uptime_cs, read_at: Instant::now() };
+        shell.clock = HostClock {
+            uptime_cs,
+            read_at: Instant::now(),
+        };
         (shell.machine_id, shell.boot_id) = (reply.machine_id, reply.boot_id);
         Ok(shell)
     }
@@ -97,7 +115,10 @@ impl HeldShell {
         let reply = match timeout_at(deadline, self.exchange(text.as_bytes(), parser)).await {
             Err(_) => return Err(Failure::timed_out("an answer was awaited").after_writing()),
             Ok(Err(broken)) => {
-                return Err(broken.into_failure().with_words(self.complaints.last_words()).after_writing());
+                return Err(broken
+                    .into_failure()
+                    .with_words(self.complaints.last_words())
+                    .after_writing());
             }
             Ok(Ok(reply)) => reply,
         };
@@ -137,7 +158,8 @@ impl HostClock {
     /// The host's uptime at a moment here, rather too early than too late: the reading took time to arrive.
     fn at(&self, moment: Instant) -> u64 {
         let passed = moment.saturating_duration_since(self.read_at).as_millis() / 10;
-        self.uptime_cs.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
+        self.uptime_cs
+            .saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
     }
 }
 
@@ -169,7 +191,10 @@ struct LineReader {
 
 impl LineReader {
     fn new(stdout: Box<dyn AsyncRead + Send + Unpin>) -> LineReader {
-        LineReader { stdout, buffer: Vec::new() }
+        LineReader {
+            stdout,
+            buffer: Vec::new(),
+        }
     }
 
     async fn reply(&mut self, parser: &mut FrameParser) -> Result<Reply, Broken> {
@@ -192,7 +217,9 @@ impl LineReader {
                 Err(error) => return Err(Broken::Read(error)),
             }
             if total > REPLY_LIMIT {
-                return Err(Broken::Garbled(format!("the answer is longer than {REPLY_LIMIT} bytes")));
+                return Err(Broken::Garbled(format!(
+                    "the answer is longer than {REPLY_LIMIT} bytes"
+                )));
             }
         }
     }
@@ -230,7 +257,11 @@ impl Complaints {
     }
 
     /// Why a shell ended before it ever answered, once it has closed its output.
-    pub(super) async fn autopsy(&mut self, ended: impl Future<Output = Option<i32>>, deadline: Instant) -> Failure {
+    pub(super) async fn autopsy(
+        &mut self,
+        ended: impl Future<Output = Option<i32>>,
+        deadline: Instant,
+    ) -> Failure {
         let patience = deadline.min(Instant::now() + END_PATIENCE);
         let status = timeout_at(patience, ended).await.ok().flatten();
         // An unfinished tail only shortens the message.
@@ -243,7 +274,12 @@ impl Complaints {
     }
 
     fn last_words(&self) -> Option<String> {
-        self.text().lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+        self.text()
+            .lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .map(str::to_owned)
     }
 }
 
@@ -258,6 +294,11 @@ pub(super) fn fresh_nonce() -> Result<String, Failure> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))
-        .map_err(|error| Failure::new(ErrorKind::Lost, format!("no random numbers from /dev/urandom: {error}")))?;
+        .map_err(|error| {
+            Failure::new(
+                ErrorKind::Lost,
+                format!("no random numbers from /dev/urandom: {error}"),
+            )
+        })?;
     Ok(const_hex::encode(bytes))
 }

@@ -38,7 +38,11 @@ pub(super) trait Wire: Send + Sync {
 
 /// The command that a channel runs: `sh`, or `sh` as root. A constant; nothing is ever put into it.
 pub(super) fn shell_command(to: &Destination) -> &'static str {
-    if to.r#become { "exec sudo -n -- sh" } else { "exec sh" }
+    if to.r#become {
+        "exec sudo -n -- sh"
+    } else {
+        "exec sh"
+    }
 }
 
 /// A transport over any [`Dial`].
@@ -73,7 +77,12 @@ impl Line {
 
 impl Linked {
     pub(super) fn new(to: Destination, dial: Box<dyn Dial>) -> Linked {
-        Linked { to, dial, line: Mutex::new(None), shell: Mutex::new(None) }
+        Linked {
+            to,
+            dial,
+            line: Mutex::new(None),
+            shell: Mutex::new(None),
+        }
     }
 
     /// The standing connection, or a new one; and whether it stood already.
@@ -85,7 +94,10 @@ impl Linked {
             }
             *slot = None;
             let wire = self.dial.dial(&self.to, deadline).await?;
-            let line = Arc::new(Line { wire, suspect: AtomicBool::new(false) });
+            let line = Arc::new(Line {
+                wire,
+                suspect: AtomicBool::new(false),
+            });
             *slot = Some(Arc::clone(&line));
             Ok((line, false))
         };
@@ -164,7 +176,11 @@ impl Linked {
     ) -> Result<Fetched, Failure> {
         let (line, pipes) = self.channel(deadline).await?;
         let fetched = fetch::fetch(pipes, path, into, deadline).await;
-        if let Err(Failure { kind: ErrorKind::Lost | ErrorKind::TimedOut, .. }) = &fetched {
+        if let Err(Failure {
+            kind: ErrorKind::Lost | ErrorKind::TimedOut,
+            ..
+        }) = &fetched
+        {
             line.distrust();
         }
         fetched
@@ -178,13 +194,18 @@ impl Transport for Linked {
     }
 
     async fn connect(&self, deadline: Duration) -> Result<(), TransportError> {
-        self.try_ask(None, Instant::now() + deadline).await.map(|_| ()).map_err(|failure| failure.of(&self.to.host))
+        self.try_ask(None, Instant::now() + deadline)
+            .await
+            .map(|_| ())
+            .map_err(|failure| failure.of(&self.to.host))
     }
 
     async fn ask(&self, batch: &Batch, deadline: Duration) -> Result<Reply, TransportError> {
         let reply = self.try_ask(Some(batch), Instant::now() + deadline).await;
         let missing = || Failure::new(ErrorKind::Lost, "a question without an answer");
-        reply.and_then(|reply| reply.ok_or_else(missing)).map_err(|failure| failure.of(&self.to.host))
+        reply
+            .and_then(|reply| reply.ok_or_else(missing))
+            .map_err(|failure| failure.of(&self.to.host))
     }
 
     async fn fetch(

@@ -36,7 +36,7 @@ fo_op() {
   printf '\nx %s\n' "$FO_X"
 }
 # Hundredths of a second since the host started, of the real kernel also in a test's root.
-fo_uptime() { IFS=' ' read -r fo_up fo_rest </proc/uptime && printf '%s\n' "${fo_up%.*}${fo_up#*.}"; unset fo_rest; }
+fo_uptime() { read -r fo_up </proc/uptime && fo_up=${fo_up%% *} && printf '%s\n' "${fo_up%.*}${fo_up#*.}"; }
 
 # ---- looking -------------------------------------------------------------------------------------------------
 
@@ -80,7 +80,8 @@ fo_show_file() {
   if [ ! -e "$2" ] && [ ! -L "$2" ]; then
     # Absent is believed only when the directory itself (or its nearest parent) can be searched.
     if fo_searchable "$2"; then printf '%s=absent\n' "$1"; else printf '%s=unreadable\n' "$1"; fi
-  elif fo_content=$(base64 <"$2" | tr -d '\n'); then printf '%s=present\n%s.base64=%s\n' "$1" "$1" "$fo_content"
+  elif fo_content=$(base64 <"$2"); then
+    printf '%s=present\n%s.base64=%s\n' "$1" "$1" "$(printf %s "$fo_content" | tr -d '\n')"
   else printf '%s=unreadable\n' "$1"; fi
 }
 fo_searchable() {
@@ -92,6 +93,7 @@ fo_searchable() {
 # All processes: pid, executable, command line (NUL shown as space). Positive control: pid 1 and this shell are in it.
 fo_processes() {
   printf 'uid=%s\nself=%s\n' "$(id -u)" "$$"
+  # shellcheck disable=SC2012 # ls is the one that shows link targets everywhere
   ls -ln "$FO_ROOT"/proc/[0-9]*/exe 2>/dev/null | sed -n 's|^.* [^ ]*/proc/\([0-9][0-9]*\)/exe -> |exe.\1=|p'
   head -v -c 16384 "$FO_ROOT"/proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' |
     awk '/^==> .*\/proc\/[0-9]+\/cmdline <==$/ { n = split($2, part, "/"); pid = part[n - 1]; next }
@@ -117,7 +119,7 @@ fo_disk() {
   while [ ! -e "$fo_state_at" ] && [ "$fo_state_at" != / ]; do fo_state_at=$(dirname "$fo_state_at"); done
   fo_state_free=$(df -Pk "$fo_state_at" | awk 'NR == 2 { print $4 * 1024 }') && [ -n "$fo_state_free" ] || return 1
   printf 'free_bytes=%s\nstate_free_bytes=%s\n' "$fo_free" "$fo_state_free"
-  if [ -e "$1" ]; then printf 'used_bytes=%s\n' "$(du -sb "$1" | cut -f1)"; else printf 'used_bytes=absent\n'; fi
+  if [ -e "$1" ]; then printf 'used_bytes=%s\n' "$(du -sbH "$1" | cut -f1)"; else printf 'used_bytes=absent\n'; fi
   if [ -w "$fo_state_at" ]; then printf 'writable=yes\n'; else printf 'writable=no\n'; fi
 }
 
@@ -237,9 +239,14 @@ fo_stop() {
 fo_start() { systemctl reset-failed "$1" 2>/dev/null; timeout -k 2 "$2" systemctl start "$1"; }
 
 fo_generation() {
+  case $1 in ''|*[!0-9]*) echo "not a generation: $1" >&2; return 2;; esac
   fo_state_dir || return
-  fo_now=$(sed -n 's/.*"generation":\([0-9][0-9]*\).*/\1/p' "$FO_STATE/generation.json" 2>/dev/null | head -n 1)
-  if [ -n "$fo_now" ] && [ "$fo_now" -gt "$1" ]; then echo "generation $fo_now lies here, $1 would lower it" >&2; return 3; fi
+  if [ -e "$FO_STATE/generation.json" ] || [ -L "$FO_STATE/generation.json" ]; then
+    fo_now=$(sed -n 's/.*"generation":\([0-9][0-9]*\).*/\1/p' "$FO_STATE/generation.json" | head -n 1)
+    # A paper that does not say its number may say a higher one.
+    [ -n "$fo_now" ] || { echo "the generation that lies here cannot be read" >&2; return 3; }
+    [ "$fo_now" -le "$1" ] || { echo "generation $fo_now lies here, $1 would lower it" >&2; return 3; }
+  fi
   printf '%s\n' "$2" | fo_write "$FO_STATE/generation.json" 0644 || return
   fo_papers
 }
@@ -254,12 +261,18 @@ fo_clear_work() {
   rm -rf "${FO_STATE:?}/work/$1" && { rmdir "$FO_STATE/work" "$FO_STATE" 2>/dev/null || :; }
 }
 
+# Whether a path that does not show is really absent.
+fo_absent() {
+  if [ ! -L "$1" ] && fo_searchable "$1"; then return 0; fi
+  echo "$1 cannot be looked at" >&2; return 5
+}
+
 # A private copy of a database in the run's work directory, so that a client may open it and the original stays as it is.
 fo_copy() {
   case $1 in ''|*/*|.*) return 2;; esac
-  if [ ! -e "$2" ]; then printf 'copy=absent\n'; return 0; fi
+  if [ ! -e "$2" ]; then fo_absent "$2" && printf 'copy=absent\n'; return; fi
   fo_to=$FO_STATE/work/$1/$(basename "$2")
-  rm -rf "$fo_to" && cp -a "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
+  rm -rf "$fo_to" && cp -aH "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
 }
 
 # Every file below a path with its hash, in a fixed order: equal text means equal content.
@@ -268,14 +281,16 @@ fo_sums() {
   else sha256sum <"$1"; fi
 }
 
-# The old database is copied once per run; a second call proves the copy again and never overwrites it.
+# The old database is copied once per run; a second call proves the copy again and never overwrites it. (cp -H: of a
+# database that is reached through a link, the content is copied and not the link.)
 fo_archive() {
   case $1 in ''|*/*|.*) return 2;; esac
   fo_to=$FO_STATE/archive/$1
-  if [ ! -e "$2" ]; then printf 'archive=absent\n'; return 0; fi
+  if [ ! -e "$2" ]; then fo_absent "$2" && printf 'archive=absent\n'; return; fi
   fo_state_dir && mkdir -p "$fo_to" && chmod 0700 "$FO_STATE/archive" "$fo_to" || return
   if [ ! -e "$fo_to/complete" ]; then
-    rm -rf "$fo_to/old" "$fo_to/old.part" && cp -a "$2" "$fo_to/old.part" || return
+    rm -rf "$fo_to/old" "$fo_to/old.part" && cp -aH "$2" "$fo_to/old.part" || return
+    # shellcheck disable=SC2015 # the last part is for either of the first two failing
     fo_was=$(fo_sums "$2") && [ "$fo_was" = "$(fo_sums "$fo_to/old.part")" ] || { echo "the copy differs from the original" >&2; return 4; }
     printf '%s\n' "$fo_was" >"$fo_to/sums" && mv "$fo_to/old.part" "$fo_to/old" && sync -f "$fo_to" || return
     : >"$fo_to/complete" && sync "$fo_to/complete" "$fo_to" || return
@@ -287,6 +302,7 @@ fo_archive() {
 fo_put_back() {
   case $1 in ''|*/*|.*) return 2;; esac
   fo_from=$FO_STATE/archive/$1
+  # shellcheck disable=SC2015 # likewise
   [ -e "$fo_from/complete" ] && [ "$(fo_sums "$fo_from/old")" = "$(cat "$fo_from/sums")" ] || { echo "no verified copy in $fo_from" >&2; return 4; }
   rm -rf "$2.failover-back" && cp -a "$fo_from/old" "$2.failover-back" || return
   if [ -e "$2" ]; then rm -rf "$fo_from/failed" && mv "$2" "$fo_from/failed" || return; fi
@@ -294,7 +310,8 @@ fo_put_back() {
 }
 
 fo_put() {
-  case $1$2 in */*|.*) return 2;; esac
+  case $1 in ''|*/*|.*) return 2;; esac
+  case $2 in ''|*/*|.*) return 2;; esac
   fo_file=$FO_STATE/work/$1/$2
   printf %s "$5" | base64 -d >"$fo_file.new" || return
   [ "$(sha256sum <"$fo_file.new" | cut -d' ' -f1)" = "$4" ] || { rm -f "$fo_file.new"; echo "what arrived does not have the hash that was sent" >&2; return 4; }
