@@ -86,7 +86,9 @@ impl SimBeacon {
             ["eth", _, "beacon", "states", _, "finality_checkpoints"] => finality(around),
             ["eth", _, "beacon", "states", _, "committees"] => committees(around, query),
             ["eth", _, "validator", "liveness", epoch] if post => self.liveness(around, epoch, body),
-            ["eth", _, "validator", "duties", "attester", epoch] if post => attester_duties(around.chain, epoch, body),
+            ["eth", _, "validator", "duties", "attester", epoch] if post => {
+                attester_duties(around.chain, epoch, body)
+            }
             ["eth", _, "validator", "duties", "proposer", epoch] => proposer_duties(around.chain, epoch),
             ["eth", _, "beacon", "headers", id] => self.header(around, id),
             ["eth", version, "beacon", "blocks", id] => self.block(around, version, id),
@@ -109,7 +111,11 @@ impl SimBeacon {
     /// The slot that a block id means: `head`, or a slot up to it.
     fn slot_of(&self, around: Around<'_>, id: &str) -> Option<u64> {
         let head = self.head_slot(around);
-        if id == "head" { Some(head) } else { id.parse().ok().filter(|slot| *slot <= head) }
+        if id == "head" {
+            Some(head)
+        } else {
+            id.parse().ok().filter(|slot| *slot <= head)
+        }
     }
 
     fn execution(&self, body: &str) -> Option<Answer> {
@@ -121,7 +127,12 @@ impl SimBeacon {
             "eth_chainId" => json!("0x539"),
             _ => json!(null),
         };
-        (!self.el_offline).then(|| (200, json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string()))
+        (!self.el_offline).then(|| {
+            (
+                200,
+                json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string(),
+            )
+        })
     }
 
     fn sync_state(&self, around: Around<'_>) -> Answer {
@@ -140,7 +151,10 @@ impl SimBeacon {
     }
 
     fn genesis(&self, chain: &Chain) -> Answer {
-        let root = self.other_chain.as_ref().unwrap_or(&chain.genesis_validators_root);
+        let root = self
+            .other_chain
+            .as_ref()
+            .unwrap_or(&chain.genesis_validators_root);
         data(json!({
             "genesis_time": chain.genesis_time_s.to_string(),
             "genesis_validators_root": root,
@@ -150,7 +164,11 @@ impl SimBeacon {
 
     fn validators(&self, chain: &Chain, ids: &[String]) -> Answer {
         let ours = |key: usize| {
-            let status = if self.slashed.contains(&key) { "active_slashed" } else { "active_ongoing" };
+            let status = if self.slashed.contains(&key) {
+                "active_slashed"
+            } else {
+                "active_ongoing"
+            };
             let pubkey = chain.keys.get(key).cloned().unwrap_or_default();
             validator(FIRST_INDEX + key as u64, &pubkey, status)
         };
@@ -175,12 +193,16 @@ impl SimBeacon {
         if self.no_liveness {
             return not_found("Route POST:/eth/v1/validator/liveness not found");
         }
-        let (Ok(epoch), Ok(indices)) = (epoch.parse::<u64>(), serde_json::from_str::<Vec<String>>(body)) else {
+        let (Ok(epoch), Ok(indices)) = (epoch.parse::<u64>(), serde_json::from_str::<Vec<String>>(body))
+        else {
             return error(400, "Invalid epoch or body");
         };
         let current = around.chain.epoch_of(around.chain.slot_at(around.now));
         if epoch + 1 < current || epoch > current + 1 {
-            return error(400, "Request epoch is more than one epoch before or after the current epoch");
+            return error(
+                400,
+                "Request epoch is more than one epoch before or after the current epoch",
+            );
         }
         if self.syncing {
             return error(503, "Node is syncing");
@@ -188,7 +210,11 @@ impl SimBeacon {
         let until = around.now.saturating_sub(self.sees_after);
         let live = |index: &String| {
             let number = index.parse::<u64>().unwrap_or(u64::MAX);
-            let signed = match around.chain.find(index).and_then(|key| around.chain.keys.get(key)) {
+            let signed = match around
+                .chain
+                .find(index)
+                .and_then(|key| around.chain.keys.get(key))
+            {
                 Some(key) => around.referee.attested(key, epoch, until),
                 None => around.chain.is_other(number),
             };
@@ -199,7 +225,9 @@ impl SimBeacon {
     }
 
     fn header(&self, around: Around<'_>, id: &str) -> Answer {
-        let Some(slot) = self.slot_of(around, id) else { return not_found("Header not found") };
+        let Some(slot) = self.slot_of(around, id) else {
+            return not_found("Header not found");
+        };
         data(json!({
             "root": block_root(slot),
             "canonical": true,
@@ -208,7 +236,9 @@ impl SimBeacon {
     }
 
     fn block(&self, around: Around<'_>, version: &str, id: &str) -> Answer {
-        let Some(slot) = self.slot_of(around, id) else { return not_found("Block not found") };
+        let Some(slot) = self.slot_of(around, id) else {
+            return not_found("Block not found");
+        };
         if version == "v1" {
             return not_found("Route not found");
         }
@@ -232,15 +262,19 @@ impl SimBeacon {
 
     /// The one attestation that a block includes: the committee of the slot before it, a bit for each that signed.
     fn included(&self, around: Around<'_>, slot: u64) -> Vec<Value> {
-        let Some(voted) = slot.checked_sub(1) else { return Vec::new() };
+        let Some(voted) = slot.checked_sub(1) else {
+            return Vec::new();
+        };
         let chain = around.chain;
         let (epoch, until) = (chain.epoch_of(voted), chain.slot_start(slot).min(around.now));
         let signed: Vec<bool> = committee(chain, voted)
             .iter()
-            .map(|index| match chain.find(&index.to_string()).and_then(|key| chain.keys.get(key)) {
-                Some(key) => around.referee.attested(key, epoch, until),
-                None => true,
-            })
+            .map(
+                |index| match chain.find(&index.to_string()).and_then(|key| chain.keys.get(key)) {
+                    Some(key) => around.referee.attested(key, epoch, until),
+                    None => true,
+                },
+            )
             .collect();
         vec![json!({
             "aggregation_bits": bitlist(&signed),
@@ -268,8 +302,11 @@ fn spec(chain: &Chain) -> Answer {
 
 fn finality(around: Around<'_>) -> Answer {
     let epoch = around.chain.epoch_of(around.chain.slot_at(around.now));
-    let checkpoint = |back: u64| json!({ "epoch": epoch.saturating_sub(back).to_string(), "root": block_root(back) });
-    data(json!({ "previous_justified": checkpoint(2), "current_justified": checkpoint(1), "finalized": checkpoint(2) }))
+    let checkpoint =
+        |back: u64| json!({ "epoch": epoch.saturating_sub(back).to_string(), "root": block_root(back) });
+    data(
+        json!({ "previous_justified": checkpoint(2), "current_justified": checkpoint(1), "finalized": checkpoint(2) }),
+    )
 }
 
 fn committees(around: Around<'_>, query: &str) -> Answer {
@@ -287,7 +324,10 @@ fn committees(around: Around<'_>, query: &str) -> Answer {
 
 /// The members of a slot's one committee: our keys whose turn it is, then the others whose turn it is.
 fn committee(chain: &Chain, slot: u64) -> Vec<u64> {
-    let ours = chain.attesters(slot).into_iter().map(|key| FIRST_INDEX + key as u64);
+    let ours = chain
+        .attesters(slot)
+        .into_iter()
+        .map(|key| FIRST_INDEX + key as u64);
     let after_ours = FIRST_INDEX + chain.keys.len() as u64;
     let others = (after_ours..after_ours + chain.others)
         .filter(|index| index % chain.slots_per_epoch == slot % chain.slots_per_epoch);
@@ -319,11 +359,17 @@ fn attester_duties(chain: &Chain, epoch: &str, body: &str) -> Answer {
         }))
     });
     let duties: Vec<Value> = duties.collect();
-    (200, json!({ "dependent_root": block_root(epoch), "execution_optimistic": false, "data": duties }).to_string())
+    (
+        200,
+        json!({ "dependent_root": block_root(epoch), "execution_optimistic": false, "data": duties })
+            .to_string(),
+    )
 }
 
 fn proposer_duties(chain: &Chain, epoch: &str) -> Answer {
-    let Ok(epoch) = epoch.parse::<u64>() else { return error(400, "Invalid epoch") };
+    let Ok(epoch) = epoch.parse::<u64>() else {
+        return error(400, "Invalid epoch");
+    };
     let first = epoch * chain.slots_per_epoch;
     let duties = (first..first + chain.slots_per_epoch).map(|slot| {
         let index = proposer_index(chain, slot);
@@ -334,7 +380,11 @@ fn proposer_duties(chain: &Chain, epoch: &str) -> Answer {
         json!({ "pubkey": pubkey, "validator_index": index, "slot": slot.to_string() })
     });
     let duties: Vec<Value> = duties.collect();
-    (200, json!({ "dependent_root": block_root(epoch), "execution_optimistic": false, "data": duties }).to_string())
+    (
+        200,
+        json!({ "dependent_root": block_root(epoch), "execution_optimistic": false, "data": duties })
+            .to_string(),
+    )
 }
 
 fn proposer_index(chain: &Chain, slot: u64) -> String {
@@ -360,7 +410,10 @@ fn validator(index: u64, pubkey: &str, status: &str) -> Value {
 
 /// The public key of a validator of the control group: as long as ours are.
 fn other_key(chain: &Chain, index: u64) -> String {
-    let bytes = chain.keys.first().map_or(48, |key| key.len().saturating_sub(2) / 2);
+    let bytes = chain
+        .keys
+        .first()
+        .map_or(48, |key| key.len().saturating_sub(2) / 2);
     hex_from(index, "other", bytes)
 }
 
@@ -377,15 +430,27 @@ fn find_other(chain: &Chain, id: &str) -> Option<u64> {
 fn wanted_ids(post: bool, query: &str, body: &str) -> Vec<String> {
     if post {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
-        let ids = body.get("ids").and_then(Value::as_array).cloned().unwrap_or_default();
+        let ids = body
+            .get("ids")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         return ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     }
     let given = query.split('&').filter_map(|pair| pair.strip_prefix("id="));
-    given.flat_map(|ids| ids.split([','])).filter(|id| !id.is_empty()).map(str::to_owned).collect()
+    given
+        .flat_map(|ids| ids.split([',']))
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+    query.split('&').find_map(|pair| {
+        pair.split_once('=')
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    })
 }
 
 fn block_root(slot: u64) -> String {

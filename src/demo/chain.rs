@@ -66,15 +66,20 @@ impl Chain {
     /// shows itself soon; more keys than slots go round.
     pub fn duty_slot(&self, key: usize, epoch: u64) -> u64 {
         let (key, keys) = (key as u64, (self.keys.len() as u64).max(1));
-        let within =
-            if keys < self.slots_per_epoch { key * self.slots_per_epoch / keys } else { key % self.slots_per_epoch };
+        let within = if keys < self.slots_per_epoch {
+            key * self.slots_per_epoch / keys
+        } else {
+            key % self.slots_per_epoch
+        };
         epoch * self.slots_per_epoch + within
     }
 
     /// The keys (by position) that attest in a slot.
     pub fn attesters(&self, slot: u64) -> Vec<usize> {
         let epoch = self.epoch_of(slot);
-        (0..self.keys.len()).filter(|key| self.duty_slot(*key, epoch) == slot).collect()
+        (0..self.keys.len())
+            .filter(|key| self.duty_slot(*key, epoch) == slot)
+            .collect()
     }
 
     /// The key (by position) that proposes in a slot: round robin, every second round by other people's validators.
@@ -94,8 +99,16 @@ impl Chain {
         let mut moments = Vec::new();
         for slot in self.slot_at(from)..=self.slot_at(to) {
             let start = self.slot_start(slot);
-            moments.push(Moment { at: start, slot, duty: Duty::Propose });
-            moments.push(Moment { at: start + Duration::from_millis(self.slot_ms / 3), slot, duty: Duty::Attest });
+            moments.push(Moment {
+                at: start,
+                slot,
+                duty: Duty::Propose,
+            });
+            moments.push(Moment {
+                at: start + Duration::from_millis(self.slot_ms / 3),
+                slot,
+                duty: Duty::Attest,
+            });
         }
         moments.retain(|moment| moment.at > from && moment.at <= to);
         moments
@@ -107,7 +120,9 @@ impl Chain {
             return self.keys.iter().position(|key| key.eq_ignore_ascii_case(id));
         }
         let position = id.parse::<u64>().ok()?.checked_sub(FIRST_INDEX)?;
-        usize::try_from(position).ok().filter(|position| *position < self.keys.len())
+        usize::try_from(position)
+            .ok()
+            .filter(|position| *position < self.keys.len())
     }
 
     /// Whether an index belongs to the control group.
@@ -149,7 +164,9 @@ mod tests {
             slot_ms: 500,
             slots_per_epoch: 8,
             genesis_validators_root: hex_from(1, "gvr", 32),
-            keys: (0..keys).map(|key| hex_from(1, &format!("key{key}"), 48)).collect(),
+            keys: (0..keys)
+                .map(|key| hex_from(1, &format!("key{key}"), 48))
+                .collect(),
             others: 16,
         }
     }

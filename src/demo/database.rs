@@ -32,16 +32,17 @@ impl KeyRecord {
         if let Some((signed_source, signed)) = self.attestations.get(&target) {
             return *signed_source == source && signed.as_deref() == Some(root);
         }
-        let above_bound = self.lower_bound.is_none_or(|(low_source, low_target)| {
-            source >= low_source && target > low_target
-        });
+        let above_bound = self
+            .lower_bound
+            .is_none_or(|(low_source, low_target)| source >= low_source && target > low_target);
         above_bound && !self.surrounds_or_is_surrounded(source, target)
     }
 
     /// Whether an attestation surrounds one of the records or is surrounded by one.
     pub fn surrounds_or_is_surrounded(&self, source: u64, target: u64) -> bool {
         self.attestations.iter().any(|(other_target, (other_source, _))| {
-            (source < *other_source && *other_target < target) || (*other_source < source && target < *other_target)
+            (source < *other_source && *other_target < target)
+                || (*other_source < source && target < *other_target)
         })
     }
 }
@@ -85,7 +86,11 @@ impl Database {
         }
         match self {
             Database::Memory(records) => {
-                records.entry(key.to_owned()).or_default().blocks.insert(slot, Some(root.to_owned()));
+                records
+                    .entry(key.to_owned())
+                    .or_default()
+                    .blocks
+                    .insert(slot, Some(root.to_owned()));
             }
             Database::Sqlite(connection) => {
                 insert_block(connection, key, slot, Some(root)).map_err(|error| error.to_string())?;
@@ -95,7 +100,13 @@ impl Database {
     }
 
     /// Signs an attestation if the records allow it, and records it first. False: refused.
-    pub fn sign_attestation(&mut self, key: &str, source: u64, target: u64, root: &str) -> Result<bool, String> {
+    pub fn sign_attestation(
+        &mut self,
+        key: &str,
+        source: u64,
+        target: u64,
+        root: &str,
+    ) -> Result<bool, String> {
         if !self.record_of(key)?.allows_attestation(source, target, root) {
             return Ok(false);
         }
@@ -105,7 +116,8 @@ impl Database {
                 attestations.insert(target, (source, Some(root.to_owned())));
             }
             Database::Sqlite(connection) => {
-                insert_attestation(connection, key, source, target, Some(root)).map_err(|error| error.to_string())?;
+                insert_attestation(connection, key, source, target, Some(root))
+                    .map_err(|error| error.to_string())?;
             }
         }
         Ok(true)
@@ -146,20 +158,26 @@ impl Database {
 fn keys_in(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT pubkey FROM signed_blocks UNION SELECT pubkey FROM signed_attestations
                UNION SELECT pubkey FROM lower_bounds ORDER BY 1";
-    connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+    connection
+        .prepare_cached(sql)?
+        .query_map([], |row| row.get(0))?
+        .collect()
 }
 
 fn load(connection: &Connection, key: &str) -> rusqlite::Result<KeyRecord> {
     let mut record = KeyRecord::default();
-    let mut blocks = connection.prepare_cached("SELECT slot, signing_root FROM signed_blocks WHERE pubkey = ?1")?;
+    let mut blocks =
+        connection.prepare_cached("SELECT slot, signing_root FROM signed_blocks WHERE pubkey = ?1")?;
     for row in blocks.query_map([key], |row| Ok((unsigned(row.get(0)?), row.get(1)?)))? {
         let (slot, root) = row?;
         record.blocks.insert(slot, root);
     }
-    let mut attestations = connection
-        .prepare_cached("SELECT target_epoch, source_epoch, signing_root FROM signed_attestations WHERE pubkey = ?1")?;
-    let rows = attestations
-        .query_map([key], |row| Ok((unsigned(row.get(0)?), (unsigned(row.get(1)?), row.get(2)?))))?;
+    let mut attestations = connection.prepare_cached(
+        "SELECT target_epoch, source_epoch, signing_root FROM signed_attestations WHERE pubkey = ?1",
+    )?;
+    let rows = attestations.query_map([key], |row| {
+        Ok((unsigned(row.get(0)?), (unsigned(row.get(1)?), row.get(2)?)))
+    })?;
     for row in rows {
         let (target, source_and_root) = row?;
         record.attestations.insert(target, source_and_root);
@@ -173,7 +191,9 @@ fn load(connection: &Connection, key: &str) -> rusqlite::Result<KeyRecord> {
 
 fn store(connection: &mut Connection, records: &Records) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch("DELETE FROM signed_blocks; DELETE FROM signed_attestations; DELETE FROM lower_bounds")?;
+    transaction.execute_batch(
+        "DELETE FROM signed_blocks; DELETE FROM signed_attestations; DELETE FROM lower_bounds",
+    )?;
     for (key, record) in records {
         for (slot, root) in &record.blocks {
             insert_block(&transaction, key, *slot, root.as_deref())?;
@@ -183,7 +203,9 @@ fn store(connection: &mut Connection, records: &Records) -> rusqlite::Result<()>
         }
         if let Some((source, target)) = record.lower_bound {
             let sql = "INSERT INTO lower_bounds VALUES (?1, ?2, ?3)";
-            transaction.prepare_cached(sql)?.execute(params![key, signed(source), signed(target)])?;
+            transaction
+                .prepare_cached(sql)?
+                .execute(params![key, signed(source), signed(target)])?;
         }
     }
     transaction.commit()
@@ -191,7 +213,10 @@ fn store(connection: &mut Connection, records: &Records) -> rusqlite::Result<()>
 
 fn insert_block(connection: &Connection, key: &str, slot: u64, root: Option<&str>) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO signed_blocks (pubkey, slot, signing_root) VALUES (?1, ?2, ?3)";
-    connection.prepare_cached(sql)?.execute(params![key, signed(slot), root]).map(drop)
+    connection
+        .prepare_cached(sql)?
+        .execute(params![key, signed(slot), root])
+        .map(drop)
 }
 
 fn insert_attestation(
@@ -203,7 +228,10 @@ fn insert_attestation(
 ) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO signed_attestations (pubkey, target_epoch, source_epoch, signing_root)
                VALUES (?1, ?2, ?3, ?4)";
-    connection.prepare_cached(sql)?.execute(params![key, signed(target), signed(source), root]).map(drop)
+    connection
+        .prepare_cached(sql)?
+        .execute(params![key, signed(target), signed(source), root])
+        .map(drop)
 }
 
 /// SQLite holds signed numbers only; the simulated chain stays far below the limit.
@@ -229,13 +257,28 @@ mod tests {
     fn nothing_slashable_is_signed_in_either_form() {
         for (mut database, _dir) in both() {
             assert!(database.sign_attestation("0xaa", 4, 5, "r1").unwrap());
-            assert!(database.sign_attestation("0xaa", 4, 5, "r1").unwrap(), "the same again is no offence");
-            assert!(!database.sign_attestation("0xaa", 4, 5, "r2").unwrap(), "double vote");
-            assert!(!database.sign_attestation("0xaa", 3, 6, "r3").unwrap(), "surrounds");
-            assert!(database.sign_attestation("0xbb", 4, 5, "r2").unwrap(), "another key");
+            assert!(
+                database.sign_attestation("0xaa", 4, 5, "r1").unwrap(),
+                "the same again is no offence"
+            );
+            assert!(
+                !database.sign_attestation("0xaa", 4, 5, "r2").unwrap(),
+                "double vote"
+            );
+            assert!(
+                !database.sign_attestation("0xaa", 3, 6, "r3").unwrap(),
+                "surrounds"
+            );
+            assert!(
+                database.sign_attestation("0xbb", 4, 5, "r2").unwrap(),
+                "another key"
+            );
             assert!(database.sign_block("0xaa", 40, "b1").unwrap());
             assert!(!database.sign_block("0xaa", 40, "b2").unwrap(), "double proposal");
-            assert!(!database.sign_block("0xaa", 39, "b3").unwrap(), "below the lowest");
+            assert!(
+                !database.sign_block("0xaa", 39, "b3").unwrap(),
+                "below the lowest"
+            );
         }
     }
 

@@ -180,7 +180,10 @@ impl Referee {
         for message in self.history.iter().chain(&self.messages) {
             by_key.entry(&message.key).or_default().push(message);
         }
-        by_key.values().flat_map(|messages| offences_of_one_key(messages)).collect()
+        by_key
+            .values()
+            .flat_map(|messages| offences_of_one_key(messages))
+            .collect()
     }
 
     /// The whole verdict, given when the hosts' validators were alive.
@@ -233,7 +236,11 @@ fn offences_of_one_key(messages: &[&Message]) -> Vec<Offence> {
     for (position, second) in messages.iter().enumerate() {
         for first in messages.get(..position).unwrap_or_default() {
             if let Some(rule) = broken_rule(&first.signed, &second.signed) {
-                found.push(Offence { rule, first: (*first).clone(), second: (*second).clone() });
+                found.push(Offence {
+                    rule,
+                    first: (*first).clone(),
+                    second: (*second).clone(),
+                });
             }
         }
     }
@@ -243,12 +250,29 @@ fn offences_of_one_key(messages: &[&Message]) -> Vec<Offence> {
 /// The rule that two messages of one key break, if any. The same message twice breaks none.
 pub fn broken_rule(one: &Signed, other: &Signed) -> Option<Rule> {
     match (one, other) {
-        (Signed::Block { slot: a, root: root_a }, Signed::Block { slot: b, root: root_b }) => {
-            (a == b && root_a != root_b).then_some(Rule::DoubleProposal)
-        }
         (
-            Signed::Attestation { source: s1, target: t1, root: root_a, .. },
-            Signed::Attestation { source: s2, target: t2, root: root_b, .. },
+            Signed::Block {
+                slot: a,
+                root: root_a,
+            },
+            Signed::Block {
+                slot: b,
+                root: root_b,
+            },
+        ) => (a == b && root_a != root_b).then_some(Rule::DoubleProposal),
+        (
+            Signed::Attestation {
+                source: s1,
+                target: t1,
+                root: root_a,
+                ..
+            },
+            Signed::Attestation {
+                source: s2,
+                target: t2,
+                root: root_b,
+                ..
+            },
         ) => {
             if t1 == t2 {
                 (root_a != root_b || s1 != s2).then_some(Rule::DoubleVote)
@@ -300,7 +324,9 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.signed {
             Signed::Block { slot, .. } => write!(f, "{} block at slot {slot}", self.host),
-            Signed::Attestation { slot, source, target, .. } => {
+            Signed::Attestation {
+                slot, source, target, ..
+            } => {
                 write!(f, "{} attestation {source} -> {target} at slot {slot}", self.host)
             }
         }
@@ -318,18 +344,30 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for share in &self.shares {
             let lasted = share.last.saturating_sub(share.first).as_secs_f64();
-            writeln!(f, "{:<8} signed {} messages in {lasted:.1} s", share.host, share.messages)?;
+            writeln!(
+                f,
+                "{:<8} signed {} messages in {lasted:.1} s",
+                share.host, share.messages
+            )?;
         }
         for handover in &self.handovers {
             let (from, to, gap) = (&handover.from, &handover.to, handover.gap.as_secs_f64());
-            writeln!(f, "{from} to {to}: nobody signed for {gap:.2} s ({} slots)", handover.gap_slots)?;
+            writeln!(
+                f,
+                "{from} to {to}: nobody signed for {gap:.2} s ({} slots)",
+                handover.gap_slots
+            )?;
         }
         for overlap in &self.overlaps {
             let lasted = match overlap.lasted {
                 Some(lasted) => format!("for {:.2} s", lasted.as_secs_f64()),
                 None => "and still are".to_owned(),
             };
-            writeln!(f, "TWO SIGNERS: {} and {} were alive together {lasted}", overlap.first, overlap.second)?;
+            writeln!(
+                f,
+                "TWO SIGNERS: {} and {} were alive together {lasted}",
+                overlap.first, overlap.second
+            )?;
         }
         for offence in &self.offences {
             writeln!(f, "SLASHABLE: {offence}")?;

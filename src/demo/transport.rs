@@ -70,7 +70,10 @@ impl FaultPlan {
 
     /// A closure decides.
     pub fn new(decide: impl FnMut(&Ask<'_>) -> Fate + Send + 'static) -> FaultPlan {
-        FaultPlan { decide: Arc::new(Mutex::new(decide)), asks: Arc::new(AtomicU64::new(0)) }
+        FaultPlan {
+            decide: Arc::new(Mutex::new(decide)),
+            asks: Arc::new(AtomicU64::new(0)),
+        }
     }
 
     /// Drawn from a seed: about `per_mille` of a thousand asks meet a fault of any kind but `Hang`.
@@ -131,16 +134,29 @@ impl SimTransport {
     /// The way to the host at a position of the world; latency is for a whole round trip.
     pub fn new(world: Arc<World>, position: usize, latency: Duration, plan: FaultPlan) -> SimTransport {
         let name = world.with_host(position, |host, _| host.name.clone());
-        SimTransport { name: name.unwrap_or_else(|| "no-such-host".to_owned()), world, position, latency, plan }
+        SimTransport {
+            name: name.unwrap_or_else(|| "no-such-host".to_owned()),
+            world,
+            position,
+            latency,
+            plan,
+        }
     }
 
     fn error(&self, kind: ErrorKind, may_have_run: bool) -> TransportError {
-        TransportError { host: self.name.clone(), kind, detail: "simulated".to_owned(), may_have_run }
+        TransportError {
+            host: self.name.clone(),
+            kind,
+            detail: "simulated".to_owned(),
+            may_have_run,
+        }
     }
 
     /// Whether the host can be reached, as a connection attempt finds out. A dark host takes the whole deadline.
     async fn reach(&self, deadline: Duration) -> Result<(), TransportError> {
-        let state = self.world.with_host(self.position, |host, _| (host.power, host.link));
+        let state = self
+            .world
+            .with_host(self.position, |host, _| (host.power, host.link));
         match state {
             None => Err(self.error(ErrorKind::Unreachable, false)),
             Some((_, Link::Refusing)) => Err(self.error(ErrorKind::Refused, false)),
@@ -154,7 +170,12 @@ impl SimTransport {
 
     /// Consults the plan. `Ok(true)`: garble the answer.
     async fn meet_fate(&self, number: u64, phase: Phase, calls: &[Call]) -> Result<Fate, TransportError> {
-        let fate = self.plan.fate(&Ask { host: &self.name, number, phase, calls });
+        let fate = self.plan.fate(&Ask {
+            host: &self.name,
+            number,
+            phase,
+            calls,
+        });
         match (&fate, phase) {
             (Fate::Deliver | Fate::LoseReply | Fate::Garble, Phase::Before) => Ok(fate),
             (Fate::Deliver | Fate::Garble, Phase::After) => Ok(fate),
@@ -196,7 +217,11 @@ impl SimTransport {
         if before == Fate::Garble || after == Fate::Garble {
             return Err(self.error(ErrorKind::Garbled, true));
         }
-        Ok(Reply { machine_id, boot_id, outputs })
+        Ok(Reply {
+            machine_id,
+            boot_id,
+            outputs,
+        })
     }
 
     /// Machine and boot id, while the host answers.
@@ -248,7 +273,10 @@ impl Transport for SimTransport {
         let before = self.meet_fate(number, Phase::Before, &[]).await?;
         self.reach(deadline).await?;
         tokio::time::sleep(self.latency).await;
-        let content = self.world.with_host(self.position, |host, _| host.fetchable(path)).flatten();
+        let content = self
+            .world
+            .with_host(self.position, |host, _| host.fetchable(path))
+            .flatten();
         let content = content.ok_or_else(|| TransportError {
             detail: format!("{path}: No such file or directory"),
             ..self.error(ErrorKind::Garbled, false)

@@ -130,12 +130,23 @@ impl World {
                     .map_err(|error| format!("{name}: protection database: {error}"))?,
                 None => Database::Memory(Records::new()),
             };
-            hosts.push(SimHost::new(name, config.seed, config.starts_at, database, config.timing));
+            hosts.push(SimHost::new(
+                name,
+                config.seed,
+                config.starts_at,
+                database,
+                config.timing,
+            ));
         }
         let mut referee = Referee::default();
         write_history(&chain, config.starts_at, &mut hosts, &mut referee)?;
         arrange(&mut hosts, config.starts_at);
-        let inside = Inside { hosts, referee, triggers: Vec::new(), advanced_to: config.starts_at };
+        let inside = Inside {
+            hosts,
+            referee,
+            triggers: Vec::new(),
+            advanced_to: config.starts_at,
+        };
         Ok(World {
             poll: Duration::from_millis((chain.slot_ms / 4).clamp(10, 200)),
             chain,
@@ -189,8 +200,16 @@ impl World {
             tokio::time::sleep(takes).await;
         }
         let waits = matches!(call.op, Op::AwaitMetric | Op::AwaitHead | Op::AwaitJournal);
-        let output = if waits { self.wait_for(host, call).await? } else { self.answer(host, call)? };
-        if self.fire(host, call, When::After) { None } else { Some(output) }
+        let output = if waits {
+            self.wait_for(host, call).await?
+        } else {
+            self.answer(host, call)?
+        };
+        if self.fire(host, call, When::After) {
+            None
+        } else {
+            Some(output)
+        }
     }
 
     /// Resolves when a trigger stops the coordinator, now or later. Each stop counts once per subscriber.
@@ -215,7 +234,11 @@ impl World {
     /// The referee's verdict on everything up to now.
     pub fn verdict(&self) -> Verdict {
         self.with(|inside, _| {
-            let periods: Vec<Period> = inside.hosts.iter().flat_map(|host| host.periods.clone()).collect();
+            let periods: Vec<Period> = inside
+                .hosts
+                .iter()
+                .flat_map(|host| host.periods.clone())
+                .collect();
             inside.referee.verdict(&periods)
         })
     }
@@ -224,13 +247,25 @@ impl World {
         self.with(|inside, now| {
             let Inside { hosts, referee, .. } = inside;
             let host = hosts.get_mut(host).filter(|host| host.answers())?;
-            Some(host.answer(Around { now, chain: &self.chain, referee }, call.op, &call.args))
+            Some(host.answer(
+                Around {
+                    now,
+                    chain: &self.chain,
+                    referee,
+                },
+                call.op,
+                &call.args,
+            ))
         })
     }
 
     /// A call that waits on the host: the reading is repeated until it is there or its limit (last argument) is over.
     async fn wait_for(&self, host: usize, call: &Call) -> Option<Output> {
-        let limit = call.args.last().and_then(|limit| limit.parse::<f64>().ok()).unwrap_or(0.0);
+        let limit = call
+            .args
+            .last()
+            .and_then(|limit| limit.parse::<f64>().ok())
+            .unwrap_or(0.0);
         let until = Instant::now() + Duration::from_secs_f64(limit.clamp(0.0, 86_400.0));
         loop {
             let output = self.answer(host, call)?;
@@ -243,8 +278,15 @@ impl World {
 
     fn time_taken(&self, host: usize, op: Op) -> Option<Duration> {
         let timing = self.with_host(host, |host, _| host.timing)?;
-        let takes = [(Op::Stop, timing.stop), (Op::Start, timing.start), (Op::Run, timing.run)];
-        takes.into_iter().find(|(long, _)| *long == op).map(|(_, takes)| takes)
+        let takes = [
+            (Op::Stop, timing.stop),
+            (Op::Start, timing.start),
+            (Op::Run, timing.run),
+        ];
+        takes
+            .into_iter()
+            .find(|(long, _)| *long == op)
+            .map(|(_, takes)| takes)
     }
 
     /// Fires the triggers of a call; true when one of them stops the coordinator.

@@ -1,7 +1,8 @@
 //! Running the table over the evidence, and the two questions that several guards and the proof share: is the
 //! validator alive, and does the bar stand? Must never call a host stopped on anything but positive readings.
 
-use super::{Evidence, GUARDS, HostEvidence, Seen, Stage, Unit, Verdict};
+use super::{Evidence, GUARDS, HostEvidence, Seen, Stage, Verdict};
+use crate::services::systemd;
 
 /// A guard's verdict with its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -80,36 +81,19 @@ pub fn life(host: &HostEvidence) -> Life {
     };
     let by_unit = match &host.unit {
         Seen::Unknown(why) => Life::Unknown(format!("{}: unit: {why}", host.name)),
-        Seen::Known(unit) => unit_life(&host.name, unit),
+        Seen::Known(unit) => match systemd::life(unit) {
+            systemd::Life::Stopped => Life::Stopped(format!(
+                "{}: {} is {}, its cgroup empty",
+                host.name, unit.name, unit.active_state
+            )),
+            systemd::Life::Alive(why) => Life::Alive(format!("{}: {why}", host.name)),
+            systemd::Life::Unknown(why) => Life::Unknown(format!("{}: {why}", host.name)),
+        },
     };
     match (by_unit, by_process) {
         (Life::Alive(why), _) | (_, Life::Alive(why)) => Life::Alive(why),
         (Life::Unknown(why), _) | (_, Life::Unknown(why)) => Life::Unknown(why),
         (Life::Stopped(unit), Life::Stopped(_)) => Life::Stopped(unit),
-    }
-}
-
-fn unit_life(host: &str, unit: &Unit) -> Life {
-    let name = &unit.name;
-    if unit.load_state != "loaded" && unit.load_state != "masked" {
-        return Life::Unknown(format!("{host}: {name} is {}", unit.load_state));
-    }
-    if let Some(pid) = unit.cgroup_pids.first() {
-        return Life::Alive(format!("{host}: process {pid} is left in the cgroup of {name}"));
-    }
-    if unit.main_pid != 0 {
-        return Life::Alive(format!("{host}: {name} has main process {}", unit.main_pid));
-    }
-    match (unit.active_state.as_str(), unit.sub_state.as_str()) {
-        (_, "auto-restart" | "auto-restart-queued") => Life::Alive(format!(
-            "{host}: {name} waits to restart (Restart={})",
-            unit.restart
-        )),
-        ("inactive", "dead") | ("failed", "failed") => Life::Stopped(format!(
-            "{host}: {name} is {}, its cgroup empty",
-            unit.active_state
-        )),
-        (active, sub) => Life::Alive(format!("{host}: {name} is {active} ({sub})")),
     }
 }
 
@@ -119,29 +103,11 @@ pub fn stands_barred(host: &HostEvidence) -> Verdict {
         (Ok(bar), Ok(unit)) => (bar, unit),
         (Err(why), _) | (_, Err(why)) => return Verdict::Unknown(format!("{}: {why}", host.name)),
     };
-    let mut missing = Vec::new();
-    if bar.lock.is_none() {
-        missing.push(format!("no lock file {}", bar.lock_path));
-    }
-    if !bar.gate {
-        missing.push("no gate drop-in 90-failover.conf".to_owned());
-    }
-    if !unit.asserts_absent.contains(&bar.lock_path) {
-        missing.push(format!(
-            "the running systemd has not loaded the gate for {}",
-            bar.lock_path
-        ));
-    }
-    match unit.file_state.as_str() {
-        "disabled" | "masked" | "static" | "indirect" | "generated" | "transient" | "linked" => {}
-        other => missing.push(format!("{} is {other}", unit.name)),
-    }
-    if missing.is_empty() {
-        Verdict::Pass(format!(
+    match systemd::barred(unit, bar) {
+        Ok(()) => Verdict::Pass(format!(
             "{}: lock, gate and disablement of {} were read",
             host.name, unit.name
-        ))
-    } else {
-        Verdict::Refuse(format!("{}: {}", host.name, missing.join(", ")))
+        )),
+        Err(missing) => Verdict::Refuse(format!("{}: {missing}", host.name)),
     }
 }

@@ -2,7 +2,7 @@
 //! Unknown blocks like a refusal; a guard must never pass on an answer that was not had.
 
 mod chain;
-mod evidence;
+pub mod evidence;
 mod history;
 mod hosts;
 mod judge;

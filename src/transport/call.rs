@@ -25,7 +25,7 @@ pub enum Op {
     Run,
     /// A file's size and hash, and its content in base64 when it is small. `[path, largest bytes]`.
     Get,
-    /// Wait until a Prometheus counter rises above a number. `[url, metric, base, timeout_s]`.
+    /// Wait until a Prometheus counter rises above a number. `[url, metric, base, timeout_s, unit]`; ends at once when the unit is dead.
     AwaitMetric,
     /// Wait until the beacon node's head has reached a slot. `[url with api prefix, slot, timeout_s]`.
     AwaitHead,

@@ -48,14 +48,16 @@ fo_identity() {
 }
 
 fo_unit() {
-  systemctl show "$1" -p Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts,InvocationID \
+  fo_shown=$(systemctl show "$1" -p Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts,InvocationID \
     -p ExecMainStartTimestampMonotonic,FragmentPath,DropInPaths,User,ControlGroup,Restart,RestartUSec,KillMode \
-    -p TriggeredBy,WantedBy,RequiredBy,UpheldBy,BoundBy,ConsistsOf,ExecStart,WorkingDirectory,Environment,EnvironmentFiles || return
+    -p TriggeredBy,WantedBy,RequiredBy,UpheldBy,BoundBy,ConsistsOf,ExecStart,WorkingDirectory,Environment,EnvironmentFiles) || return
+  printf '%s\n' "$fo_shown"
+  case $fo_shown in *LoadState=not-found*) printf 'Asserts=a(sbbsi) 0\nCgroupPids=\nCgroupRead=yes\n'; return 0;; esac
   fo_path=$(busctl --system call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager LoadUnit s "$1") || return
   fo_path=${fo_path#*\"}; fo_path=${fo_path%\"*}
   fo_asserts=$(busctl --system get-property org.freedesktop.systemd1 "$fo_path" org.freedesktop.systemd1.Unit Asserts) || return
   printf 'Asserts=%s\n' "$fo_asserts"
-  fo_cg=$(systemctl show "$1" -p ControlGroup --value) || return
+  fo_cg=$(printf '%s\n' "$fo_shown" | sed -n 's/^ControlGroup=//p') || return
   printf 'CgroupPids=%s\n' "$(fo_cgroup_pids "$fo_cg")"
   [ -r "$FO_ROOT/sys/fs/cgroup" ] && printf 'CgroupRead=yes\n'
 }
@@ -146,6 +148,8 @@ fo_get() {
 
 # ---- waiting -------------------------------------------------------------------------------------------------
 
+# Only a positive reading counts: a unit whose state cannot be read is not called dead.
+fo_dead() { case $(systemctl show "$1" -p ActiveState --value 2>/dev/null) in inactive|failed) return 0;; *) return 1;; esac; }
 fo_metric() {
   curl -sS -g --noproxy '*' --max-time 2 -- "$1" 2>/dev/null |
     awk -v name="$2" '$1 == name || index($1, name "{") == 1 { sum += $NF; seen = 1 } END { if (seen) printf "%d\n", sum }'
@@ -155,6 +159,7 @@ fo_await_metric() {
   while :; do
     fo_value=$(fo_metric "$1" "$2")
     if [ -n "$fo_value" ] && [ "$fo_value" -gt "$3" ]; then printf 'seen=%s\ntime=%s\n' "$fo_value" "$(date +%s.%N)"; return 0; fi
+    fo_dead "$5" && { printf 'seen=dead\n'; return 0; }
     [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
     sleep 0.2
   done
@@ -172,7 +177,8 @@ fo_await_journal() {
   fo_until=$(($(date +%s) + $4))
   while :; do
     fo_hit=$(journalctl -u "$1" --since "@$2" -o short-unix --no-pager -q 2>/dev/null | grep -F -m1 -e "$3")
-    if [ -n "$fo_hit" ]; then printf 'seen=%s\ntime=%s\n' "$fo_hit" "${fo_hit%% *}"; return 0; fi
+    if [ -n "$fo_hit" ]; then printf 'seen=yes\ntime=%s\n' "${fo_hit%% *}"; return 0; fi
+    fo_dead "$1" && { printf 'seen=dead\n'; return 0; }
     [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
     sleep 0.2
   done
@@ -258,7 +264,7 @@ fo_work_dir() {
 }
 fo_clear_work() {
   case $1 in ''|*/*|.*) return 2;; esac
-  rm -rf "${FO_STATE:?}/work/$1" && { rmdir "$FO_STATE/work" "$FO_STATE" 2>/dev/null || :; }
+  rm -rf "${FO_STATE:?}/work/$1" "${FO_STATE:?}/work/$1".* && { rmdir "$FO_STATE/work" "$FO_STATE" 2>/dev/null || :; }
 }
 
 # Whether a path that does not show is really absent.

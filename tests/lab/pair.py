@@ -164,6 +164,12 @@ class Pair:
         seen = dict(walk(Path(f"/proc/{host.leader()}/root")))
         return seen | {f"unit:{name}": value for name, value in host.unit().items()}
 
+    def changes(self, host: Host, before: dict[str, str]) -> dict[str, tuple]:
+        """What differs from an earlier snapshot: name to (then, now)."""
+        now = self.snapshot(host)
+        names = sorted(before.keys() | now.keys())
+        return {name: (before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)}
+
 
 def walk(root: Path):
     """Path and fingerprint of every watched file, seen through the host's own mounts."""

@@ -25,7 +25,7 @@ from settings import (
 UPSTREAM = f"http://127.0.0.1:{BEACON_PORT}"
 
 FAULTS = {
-    "down": "'refused' (nothing listens), 'hang' (never answers), 'garbage' (200 and HTML), or a status such as 503",
+    "down": "'refused' (nothing listens), 'hang' (no answer until the fault ends), 'garbage' (200 and HTML), or a status such as 503",
     "syncing": "fields merged into data of /eth/v1/node/syncing; is_syncing true also makes health 206",
     "peers": "connected peers in /eth/v1/node/peer_count",
     "genesis": "fields merged into data of /eth/v1/beacon/genesis",
@@ -177,8 +177,9 @@ class Door:
         """The made-up answer that a fault asks for, if one does."""
         await asyncio.sleep(self.faults.get("delay_s", 0))
         down = self.faults.get("down")
-        if down == "hang":
-            await asyncio.sleep(3600)
+        while down == "hang":
+            await asyncio.sleep(0.2)
+            down = self.faults.get("down")
         if down == "garbage":
             return web.Response(text="<html><body>It works!</body></html>", content_type="text/html")
         if isinstance(down, int):

@@ -190,7 +190,8 @@ class Window:
         return overlaps(self.messages())
 
     def gap_s(self, old: str, new: str) -> float | None:
-        return gap_s(self.messages(), old, new)
+        """The gap of a handover that ended in this window; the old host's last message may lie before it."""
+        return gap_s(read(self.log)[0], old, new) if self.from_host(new) else None
 
     def missed(self, until: float) -> list[Duty]:
         messages, duties = read(self.log)

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::files::{parent, unbase64};
-use super::{DATA_DIR, DATABASE, SimHost, STATE, done, failed};
+use super::{DATA_DIR, DATABASE, STATE, SimHost, done, failed};
 use crate::demo::chain::sha256_hex;
 use crate::demo::database::Records;
 use crate::transport::Output;
@@ -25,7 +25,8 @@ impl SimHost {
         }
         let work = format!("{STATE}/work/{run}");
         self.files.remove_tree(&work);
-        self.copies.retain(|path, _| !path.starts_with(&format!("{work}/")));
+        self.copies
+            .retain(|path, _| !path.starts_with(&format!("{work}/")));
         for directory in [format!("{STATE}/work"), STATE.to_owned()] {
             self.files.remove_empty_directory(&directory);
         }
@@ -45,7 +46,10 @@ impl SimHost {
         let base = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let to = format!("{STATE}/work/{run}/{base}");
         if !self.files.has_directory(parent(&to)) {
-            return failed(1, format!("cp: cannot create directory '{to}': No such file or directory\n"));
+            return failed(
+                1,
+                format!("cp: cannot create directory '{to}': No such file or directory\n"),
+            );
         }
         self.files.remove_tree(&to);
         match self.copy_tree(path, &to) {
@@ -106,9 +110,15 @@ impl SimHost {
         }
         let sums = self.files.text(&format!("{to}/sums")).unwrap_or_default();
         if self.sums_of(&copy) != sums {
-            return failed(4, format!("the archived copy in {to} does not match its hashes\n"));
+            return failed(
+                4,
+                format!("the archived copy in {to} does not match its hashes\n"),
+            );
         }
-        done(format!("archive={copy}\nsha256={}\n", sha256_hex(sums.as_bytes())))
+        done(format!(
+            "archive={copy}\nsha256={}\n",
+            sha256_hex(sums.as_bytes())
+        ))
     }
 
     fn copy_to_archive(&mut self, path: &str, to: &str, copy: &str) -> Result<(), String> {
@@ -155,7 +165,10 @@ impl SimHost {
 
     /// The database as bytes, for sizes and hashes.
     pub(super) fn database_bytes(&self) -> Vec<u8> {
-        self.database.records().map(|records| bytes_of(&records)).unwrap_or_default()
+        self.database
+            .records()
+            .map(|records| bytes_of(&records))
+            .unwrap_or_default()
     }
 
     /// The bytes that a fetch of a path brings: a file's content. None: no such file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::files::parent;
 use super::unit::{Active, Unit};
-use super::{SimHost, STATE, done, failed};
+use super::{STATE, SimHost, done, failed};
 use crate::transport::Output;
 
 /// Less free space than this, and every write fails.
@@ -15,7 +15,10 @@ impl SimHost {
     /// Why nothing can be written to the disk now, in the shell's words.
     pub(super) fn unwritable(&self) -> Option<Output> {
         if self.quirks.read_only {
-            Some(failed(1, "mkdir: cannot create directory: Read-only file system\n"))
+            Some(failed(
+                1,
+                "mkdir: cannot create directory: Read-only file system\n",
+            ))
         } else if self.disk_free < SMALLEST_FREE {
             Some(failed(1, "sh: 1: printf: I/O error: No space left on device\n"))
         } else {
@@ -43,7 +46,10 @@ impl SimHost {
 
     pub(super) fn release(&mut self, run: &str) -> Output {
         let path = format!("{STATE}/claim.json");
-        let ours = self.files.text(&path).is_some_and(|text| text.contains(&format!("\"run\":\"{run}\"")));
+        let ours = self
+            .files
+            .text(&path)
+            .is_some_and(|text| text.contains(&format!("\"run\":\"{run}\"")));
         if ours {
             if let Some(why) = self.unwritable().filter(|_| self.quirks.read_only) {
                 return why;
@@ -64,24 +70,40 @@ impl SimHost {
             "# Written by failover: refuses to start the validator while the host is barred.\n\
              [Unit]\nAssertPathExists=!{lock}\n"
         );
-        let lock_written =
-            if self.files.exists(lock) { Ok(()) } else { self.files.write(lock, format!("{text}\n")) };
+        let lock_written = if self.files.exists(lock) {
+            Ok(())
+        } else {
+            self.files.write(lock, format!("{text}\n"))
+        };
         if let Err(why) = lock_written.and_then(|()| self.files.write(&gate, lines)) {
             return failed(1, why + "\n");
         }
         if !self.unit.is(unit) {
-            return failed(1, format!("Failed to disable unit: Unit file {unit} does not exist.\n"));
+            return failed(
+                1,
+                format!("Failed to disable unit: Unit file {unit} does not exist.\n"),
+            );
         }
         let was_enabled = std::mem::replace(&mut self.unit.enabled, false);
         self.reload();
-        let removed = format!("Removed \"/etc/systemd/system/multi-user.target.wants/{}\".\n", self.unit.name);
-        Output { status: 0, stdout: String::new(), stderr: if was_enabled { removed } else { String::new() } }
+        let removed = format!(
+            "Removed \"/etc/systemd/system/multi-user.target.wants/{}\".\n",
+            self.unit.name
+        );
+        Output {
+            status: 0,
+            stdout: String::new(),
+            stderr: if was_enabled { removed } else { String::new() },
+        }
     }
 
     pub(super) fn unbar(&mut self, unit: &str, lock: &str, enable: &str) -> Output {
         if enable == "enable" {
             if !self.unit.is(unit) {
-                return failed(1, format!("Failed to enable unit: Unit file {unit} does not exist.\n"));
+                return failed(
+                    1,
+                    format!("Failed to enable unit: Unit file {unit} does not exist.\n"),
+                );
             }
             self.unit.enabled = true;
             // `systemctl enable` reloads the manager, as it does on a real host.
@@ -94,10 +116,16 @@ impl SimHost {
     pub(super) fn stop(&mut self, now: Duration, unit: &str) -> Output {
         if !self.unit.is(unit) {
             // The script goes on after a failed stop, finds no cgroup and nothing to wait for.
-            return Output { stderr: format!("Failed to stop {unit}: Unit {unit} not loaded.\n"), ..done("") };
+            return Output {
+                stderr: format!("Failed to stop {unit}: Unit {unit} not loaded.\n"),
+                ..done("")
+            };
         }
         if self.quirks.stop_fails {
-            return failed(124, format!("Failed to stop {}: Connection timed out\n", self.unit.name));
+            return failed(
+                124,
+                format!("Failed to stop {}: Connection timed out\n", self.unit.name),
+            );
         }
         if self.process.as_ref().is_some_and(|process| process.in_unit) {
             self.end_process(now);
@@ -127,7 +155,10 @@ impl SimHost {
             return failed(2, format!("sh: 1: [: Illegal number: {number}\n"));
         };
         if let Some(lies_here) = lies_here.filter(|lies_here| *lies_here > asked) {
-            return failed(3, format!("generation {lies_here} lies here, {asked} would lower it\n"));
+            return failed(
+                3,
+                format!("generation {lies_here} lies here, {asked} would lower it\n"),
+            );
         }
         match self.files.write(&path, format!("{json}\n")) {
             Ok(()) => done(self.papers()),

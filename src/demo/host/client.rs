@@ -14,11 +14,16 @@ impl SimHost {
         let program = argv.iter().any(|arg| arg.rsplit('/').next() == Some("lodestar"));
         if !program {
             let command = argv.first().map_or("", String::as_str);
-            return failed(127, format!("timeout: failed to run command '{command}': No such file or directory\n"));
+            return failed(
+                127,
+                format!("timeout: failed to run command '{command}': No such file or directory\n"),
+            );
         }
         let has = |word: &str| argv.iter().any(|arg| arg == word);
         if has("--version") {
-            return done("🌟 Lodestar: TypeScript Implementation of the Ethereum Consensus Beacon Chain.\n  * Version: v1.34.0\n");
+            return done(
+                "🌟 Lodestar: TypeScript Implementation of the Ethereum Consensus Beacon Chain.\n  * Version: v1.34.0\n",
+            );
         }
         if has("validator") && has("list") {
             return done(around.chain.keys.join("\n") + "\n");
@@ -50,7 +55,11 @@ impl SimHost {
         let directory = directory.trim_end_matches('/').to_owned();
         (directory != DATABASE && directory != DATA_DIR).then(|| {
             let inside = format!("{directory}/validator-db");
-            if self.copies.contains_key(&inside) { inside } else { directory }
+            if self.copies.contains_key(&inside) {
+                inside
+            } else {
+                directory
+            }
         })
     }
 
@@ -74,7 +83,10 @@ impl SimHost {
 
     fn export(&mut self, around: Around<'_>, file: &str, only: Option<String>, copy: Option<&str>) -> Output {
         if self.quirks.export_fails {
-            return failed(1, " ✖ Error: IO error: /var/lib/lodestar/validator-db/000005.ldb: Input/output error\n");
+            return failed(
+                1,
+                " ✖ Error: IO error: /var/lib/lodestar/validator-db/000005.ldb: Input/output error\n",
+            );
         }
         if let Some(why) = self.unwritable() {
             return why;
@@ -95,7 +107,10 @@ impl SimHost {
 
     fn import(&mut self, around: Around<'_>, file: &str, copy: Option<&str>) -> Output {
         let Some(text) = self.files.text(file) else {
-            return failed(1, format!(" ✖ Error: ENOENT: no such file or directory, open '{file}'\n"));
+            return failed(
+                1,
+                format!(" ✖ Error: ENOENT: no such file or directory, open '{file}'\n"),
+            );
         };
         if let Some(why) = self.unwritable() {
             return why;
@@ -105,7 +120,10 @@ impl SimHost {
             Ok(interchange) => interchange,
             Err(why) => return failed(1, format!(" ✖ Error: {why}\n")),
         };
-        let dropped = self.quirks.import_drops_key.and_then(|key| around.chain.keys.get(key));
+        let dropped = self
+            .quirks
+            .import_drops_key
+            .and_then(|key| around.chain.keys.get(key));
         let mut records = match self.records_in(copy) {
             Ok(records) => records,
             Err(why) => return failed(1, format!(" ✖ Error: {why}\n")),
@@ -163,7 +181,8 @@ pub fn interchange_of(records: &Records, genesis_validators_root: &str) -> Value
                 .attestations
                 .iter()
                 .map(|(target, (source, root))| {
-                    let entry = json!({ "source_epoch": source.to_string(), "target_epoch": target.to_string() });
+                    let entry =
+                        json!({ "source_epoch": source.to_string(), "target_epoch": target.to_string() });
                     with_root(entry, root.as_deref())
                 })
                 .collect();
@@ -188,39 +207,64 @@ fn with_root(mut entry: Value, root: Option<&str>) -> Value {
 }
 
 fn parse(text: &str, genesis_validators_root: &str) -> Result<Vec<(String, KeyRecord)>, String> {
-    let json: Value = serde_json::from_str(text).map_err(|error| format!("Unexpected token in JSON: {error}"))?;
-    let metadata = json.get("metadata").ok_or("Cannot read properties of undefined (reading 'metadata')")?;
+    let json: Value =
+        serde_json::from_str(text).map_err(|error| format!("Unexpected token in JSON: {error}"))?;
+    let metadata = json
+        .get("metadata")
+        .ok_or("Cannot read properties of undefined (reading 'metadata')")?;
     if metadata.get("interchange_format_version") != Some(&json!("5")) {
         return Err("Unsupported interchange format version".to_owned());
     }
-    let root = metadata.get("genesis_validators_root").and_then(Value::as_str).unwrap_or_default();
+    let root = metadata
+        .get("genesis_validators_root")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if !root.eq_ignore_ascii_case(genesis_validators_root) {
-        return Err(format!("Genesis validators root mismatch: {root}, expected {genesis_validators_root}"));
+        return Err(format!(
+            "Genesis validators root mismatch: {root}, expected {genesis_validators_root}"
+        ));
     }
-    let data = json.get("data").and_then(Value::as_array).ok_or("data is not iterable")?;
+    let data = json
+        .get("data")
+        .and_then(Value::as_array)
+        .ok_or("data is not iterable")?;
     data.iter().map(parse_entry).collect()
 }
 
 fn parse_entry(entry: &Value) -> Result<(String, KeyRecord), String> {
-    let key = entry.get("pubkey").and_then(Value::as_str).ok_or("no pubkey")?.to_ascii_lowercase();
+    let key = entry
+        .get("pubkey")
+        .and_then(Value::as_str)
+        .ok_or("no pubkey")?
+        .to_ascii_lowercase();
     let mut record = KeyRecord::default();
     for block in list(entry, "signed_blocks")? {
         record.blocks.insert(number(block, "slot")?, root_of(block));
     }
     for attestation in list(entry, "signed_attestations")? {
-        let (source, target) = (number(attestation, "source_epoch")?, number(attestation, "target_epoch")?);
+        let (source, target) = (
+            number(attestation, "source_epoch")?,
+            number(attestation, "target_epoch")?,
+        );
         record.attestations.insert(target, (source, root_of(attestation)));
     }
     Ok((key, record))
 }
 
 fn list<'a>(entry: &'a Value, name: &str) -> Result<&'a Vec<Value>, String> {
-    entry.get(name).and_then(Value::as_array).ok_or_else(|| format!("{name} is not iterable"))
+    entry
+        .get(name)
+        .and_then(Value::as_array)
+        .ok_or_else(|| format!("{name} is not iterable"))
 }
 
 fn number(entry: &Value, name: &str) -> Result<u64, String> {
-    let text = entry.get(name).and_then(Value::as_str).ok_or_else(|| format!("{name} is not a string"))?;
-    text.parse().map_err(|_| format!("{name} is not a number: {text}"))
+    let text = entry
+        .get(name)
+        .and_then(Value::as_str)
+        .ok_or_else(|| format!("{name} is not a string"))?;
+    text.parse()
+        .map_err(|_| format!("{name} is not a number: {text}"))
 }
 
 fn root_of(entry: &Value) -> Option<String> {
@@ -230,7 +274,12 @@ fn root_of(entry: &Value) -> Option<String> {
 
 /// The value of `--name value` or `--name=value`.
 fn option(argv: &[String], name: &str) -> Option<String> {
-    let after = argv.iter().position(|arg| arg == name).and_then(|position| argv.get(position + 1));
-    let joined = argv.iter().find_map(|arg| arg.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')));
+    let after = argv
+        .iter()
+        .position(|arg| arg == name)
+        .and_then(|position| argv.get(position + 1));
+    let joined = argv
+        .iter()
+        .find_map(|arg| arg.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')));
     after.map(String::as_str).or(joined).map(str::to_owned)
 }

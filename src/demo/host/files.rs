@@ -49,7 +49,8 @@ impl Files {
 
     /// The content of a file as text, lossily.
     pub fn text(&self, path: &str) -> Option<String> {
-        self.read(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.read(path)
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// `test -e`.
@@ -65,8 +66,10 @@ impl Files {
     /// `rm -rf`.
     pub fn remove_tree(&mut self, path: &str) {
         let below = format!("{path}/");
-        self.files.retain(|file, _| file != path && !file.starts_with(&below));
-        self.directories.retain(|directory| directory != path && !directory.starts_with(&below));
+        self.files
+            .retain(|file, _| file != path && !file.starts_with(&below));
+        self.directories
+            .retain(|directory| directory != path && !directory.starts_with(&below));
     }
 
     /// `rmdir`, which leaves a directory that is not empty alone.

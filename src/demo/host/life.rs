@@ -49,8 +49,11 @@ impl SimHost {
         let in_unit = self.process.as_ref().is_some_and(|process| process.in_unit);
         self.end_process(now);
         if in_unit {
-            self.unit.active =
-                if self.unit.restart { Active::AutoRestart(now + self.unit.restart_after) } else { Active::Failed };
+            self.unit.active = if self.unit.restart {
+                Active::AutoRestart(now + self.unit.restart_after)
+            } else {
+                Active::Failed
+            };
         }
     }
 
@@ -97,7 +100,12 @@ impl SimHost {
         if self.unit.active == Active::Active {
             return done("");
         }
-        if self.unit.loaded_asserts.iter().any(|path| self.files.exists(path)) {
+        if self
+            .unit
+            .loaded_asserts
+            .iter()
+            .any(|path| self.files.exists(path))
+        {
             self.unit.active = Active::Inactive;
             return failed(1, format!("Assertion failed on job for {}.\n", self.unit.name));
         }
@@ -122,11 +130,24 @@ impl SimHost {
     }
 
     fn begin_process(&mut self, now: Duration, in_unit: bool) {
-        let after = if in_unit { self.timing.start_to_signing } else { self.timing.by_hand_to_signing };
+        let after = if in_unit {
+            self.timing.start_to_signing
+        } else {
+            self.timing.by_hand_to_signing
+        };
         self.next_pid += 13;
-        self.process =
-            Some(Process { pid: self.next_pid, in_unit, signs_from: now + after, attestations: 0, blocks: 0 });
-        self.periods.push(Period { host: self.name.clone(), from: now, until: None });
+        self.process = Some(Process {
+            pid: self.next_pid,
+            in_unit,
+            signs_from: now + after,
+            attestations: 0,
+            blocks: 0,
+        });
+        self.periods.push(Period {
+            host: self.name.clone(),
+            from: now,
+            until: None,
+        });
     }
 
     pub(super) fn end_process(&mut self, now: Duration) {

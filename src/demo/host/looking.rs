@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::files::base64_lines;
 use super::unit::Unit;
-use super::{Around, DATA_DIR, DATABASE, SimHost, STATE, done, failed};
+use super::{Around, DATA_DIR, DATABASE, STATE, SimHost, done, failed};
 use crate::demo::chain::{bare_hex_from, sha256_hex};
 use crate::transport::Output;
 
@@ -13,12 +13,20 @@ impl SimHost {
     /// What the host's own clock shows, unix time.
     pub fn clock(&self, now: Duration) -> Duration {
         let ahead = Duration::from_millis(self.clock_ahead_ms.unsigned_abs());
-        if self.clock_ahead_ms < 0 { now.saturating_sub(ahead) } else { now + ahead }
+        if self.clock_ahead_ms < 0 {
+            now.saturating_sub(ahead)
+        } else {
+            now + ahead
+        }
     }
 
     pub(super) fn identity(&self, now: Duration) -> Output {
         let ntp = if self.quirks.ntp_lost { "no" } else { "yes" };
-        done(format!("uid=0\ntime={}\nhostname={}\nntp={ntp}\n", stamp(self.clock(now)), self.name))
+        done(format!(
+            "uid=0\ntime={}\nhostname={}\nntp={ntp}\n",
+            stamp(self.clock(now)),
+            self.name
+        ))
     }
 
     pub(super) fn show_unit(&self, name: &str) -> Output {
@@ -26,7 +34,11 @@ impl SimHost {
             return done(Unit::show_missing(name));
         }
         let label = format!("invocation/{}/{}", self.name, self.unit.starts);
-        let pid = self.process.as_ref().filter(|process| process.in_unit).map(|process| process.pid);
+        let pid = self
+            .process
+            .as_ref()
+            .filter(|process| process.in_unit)
+            .map(|process| process.pid);
         done(self.unit.show(&bare_hex_from(self.seed, &label, 16), pid))
     }
 
@@ -44,7 +56,11 @@ impl SimHost {
         let mut running = vec![(shell, "/usr/bin/dash", "sh".to_owned())];
         if !self.quirks.hidepid {
             running.push((1, "/usr/lib/systemd/systemd", "/sbin/init".to_owned()));
-            running.push((412, "/usr/sbin/sshd", "sshd: /usr/sbin/sshd -D [listener]".to_owned()));
+            running.push((
+                412,
+                "/usr/sbin/sshd",
+                "sshd: /usr/sbin/sshd -D [listener]".to_owned(),
+            ));
             if let Some(process) = &self.process {
                 running.push((process.pid, "/usr/bin/node", self.unit.argv.join(" ")));
             }
@@ -72,13 +88,20 @@ impl SimHost {
         let used = if directory == DATABASE || directory == DATA_DIR {
             self.database_bytes().len().to_string()
         } else if self.files.exists(directory) {
-            self.files.below(directory).iter().map(|(_, content)| content.len()).sum::<usize>().to_string()
+            self.files
+                .below(directory)
+                .iter()
+                .map(|(_, content)| content.len())
+                .sum::<usize>()
+                .to_string()
         } else {
             "absent".to_owned()
         };
         let free = self.disk_free;
         let writable = if self.quirks.read_only { "no" } else { "yes" };
-        done(format!("free_bytes={free}\nstate_free_bytes={free}\nused_bytes={used}\nwritable={writable}\n"))
+        done(format!(
+            "free_bytes={free}\nstate_free_bytes={free}\nused_bytes={used}\nwritable={writable}\n"
+        ))
     }
 
     pub(super) fn get(&self, path: &str, limit: &str) -> Output {
@@ -131,7 +154,11 @@ impl SimHost {
     }
 
     pub(super) fn await_metric(&self, now: Duration, url: &str, metric: &str, base: &str) -> Output {
-        let metrics = if path_of(url).starts_with("/metrics") { self.metrics() } else { None };
+        let metrics = if path_of(url).starts_with("/metrics") {
+            self.metrics()
+        } else {
+            None
+        };
         let value = metrics.as_deref().and_then(|text| sum_of(text, metric));
         match (value, base.parse::<u64>()) {
             (Some(value), Ok(base)) if value > base => {
@@ -154,7 +181,10 @@ impl SimHost {
 
     pub(super) fn await_journal(&self, unit: &str, since: &str, text: &str) -> Output {
         let since = Duration::from_secs_f64(since.parse::<f64>().unwrap_or(0.0).max(0.0));
-        let hit = self.journal.iter().find(|(at, line)| *at >= since && line.contains(text));
+        let hit = self
+            .journal
+            .iter()
+            .find(|(at, line)| *at >= since && line.contains(text));
         match hit {
             Some((at, line)) if self.unit.is(unit) => {
                 let at = format!("{}.{:06}", at.as_secs(), at.subsec_micros());
@@ -184,7 +214,9 @@ fn path_of(url: &str) -> &str {
 fn sum_of(metrics: &str, name: &str) -> Option<u64> {
     let mut sum = None;
     for line in metrics.lines() {
-        let Some((series, value)) = line.rsplit_once(' ') else { continue };
+        let Some((series, value)) = line.rsplit_once(' ') else {
+            continue;
+        };
         if series == name || series.starts_with(&format!("{name}{{")) {
             sum = Some(sum.unwrap_or(0) + value.parse::<u64>().unwrap_or(0));
         }

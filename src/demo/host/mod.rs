@@ -193,7 +193,14 @@ impl SimHost {
     pub fn boot_id(&self) -> String {
         let hex = bare_hex_from(self.seed, &format!("boot/{}/{}", self.name, self.boots), 16);
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-        format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+        format!(
+            "{}-{}-{}-{}-{}",
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32)
+        )
     }
 
     /// Whether it is running and the coordinator can reach it.
@@ -238,7 +245,10 @@ impl SimHost {
 
     /// Signs what is due at a moment, as far as the process is ready, the beacon node works and the database allows.
     pub fn sign(&mut self, chain: &Chain, moment: Moment) -> Vec<Message> {
-        let ready = self.process.as_ref().is_some_and(|process| process.signs_from <= moment.at);
+        let ready = self
+            .process
+            .as_ref()
+            .is_some_and(|process| process.signs_from <= moment.at);
         if !ready || !self.beacon.usable() {
             return Vec::new();
         }
@@ -251,9 +261,9 @@ impl SimHost {
             let message = message(&self.name, chain, key, moment);
             let allowed = match &message.signed {
                 Signed::Block { slot, root } => self.database.sign_block(key, *slot, root),
-                Signed::Attestation { source, target, root, .. } => {
-                    self.database.sign_attestation(key, *source, *target, root)
-                }
+                Signed::Attestation {
+                    source, target, root, ..
+                } => self.database.sign_attestation(key, *source, *target, root),
             };
             // A database that cannot be read allows nothing.
             if allowed == Ok(true) {
@@ -282,7 +292,14 @@ impl SimHost {
 }
 
 fn default_unit() -> Unit {
-    let argv = ["/usr/bin/node", "/usr/bin/lodestar", "validator", "--dataDir", DATA_DIR, "--metrics"];
+    let argv = [
+        "/usr/bin/node",
+        "/usr/bin/lodestar",
+        "validator",
+        "--dataDir",
+        DATA_DIR,
+        "--metrics",
+    ];
     Unit {
         name: UNIT.to_owned(),
         enabled: false,
@@ -307,18 +324,36 @@ pub fn message(host: &str, chain: &Chain, key: &str, moment: Moment) -> Message 
         Duty::Propose => Signed::Block { slot, root },
         Duty::Attest => {
             let target = chain.epoch_of(slot);
-            Signed::Attestation { slot, source: target.saturating_sub(1), target, root }
+            Signed::Attestation {
+                slot,
+                source: target.saturating_sub(1),
+                target,
+                root,
+            }
         }
     };
-    Message { host: host.to_owned(), at: moment.at, key: key.to_owned(), signed }
+    Message {
+        host: host.to_owned(),
+        at: moment.at,
+        key: key.to_owned(),
+        signed,
+    }
 }
 
 /// A call that ended well.
 fn done(stdout: impl Into<String>) -> Output {
-    Output { status: 0, stdout: stdout.into(), stderr: String::new() }
+    Output {
+        status: 0,
+        stdout: stdout.into(),
+        stderr: String::new(),
+    }
 }
 
 /// A call that did not.
 fn failed(status: i32, stderr: impl Into<String>) -> Output {
-    Output { status, stdout: String::new(), stderr: stderr.into() }
+    Output {
+        status,
+        stdout: String::new(),
+        stderr: stderr.into(),
+    }
 }

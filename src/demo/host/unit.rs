@@ -59,8 +59,10 @@ impl Unit {
     /// `daemon-reload`: takes over the asserts of the gate as it lies on disk.
     pub fn reload(&mut self, gate: Option<&str>) {
         let lines = gate.unwrap_or_default().lines();
-        self.loaded_asserts =
-            lines.filter_map(|line| line.strip_prefix("AssertPathExists=!")).map(str::to_owned).collect();
+        self.loaded_asserts = lines
+            .filter_map(|line| line.strip_prefix("AssertPathExists=!"))
+            .map(str::to_owned)
+            .collect();
     }
 
     /// The output of the script's `unit`, from `systemctl show`, `busctl` and the cgroup.
@@ -73,15 +75,30 @@ impl Unit {
         };
         let pid_or_zero = pid.unwrap_or(0);
         let running = pid.is_some();
-        let cgroup = if running { format!("/system.slice/{}", self.name) } else { String::new() };
-        let invocation = if self.started_monotonic.is_zero() { "" } else { invocation_seed };
+        let cgroup = if running {
+            format!("/system.slice/{}", self.name)
+        } else {
+            String::new()
+        };
+        let invocation = if self.started_monotonic.is_zero() {
+            ""
+        } else {
+            invocation_seed
+        };
         let enabled = if self.enabled { "enabled" } else { "disabled" };
         let wanted_by = if self.enabled { "multi-user.target" } else { "" };
-        let gate = if self.loaded_asserts.is_empty() { String::new() } else { Unit::gate_path(&self.name) };
+        let gate = if self.loaded_asserts.is_empty() {
+            String::new()
+        } else {
+            Unit::gate_path(&self.name)
+        };
         let argv = self.argv.join(" ");
         let program = self.argv.first().map_or("", String::as_str);
         let (name, user, directory) = (&self.name, &self.user, &self.directory);
-        let (restart, restart_s) = (if self.restart { "always" } else { "no" }, self.restart_after.as_secs_f64());
+        let (restart, restart_s) = (
+            if self.restart { "always" } else { "no" },
+            self.restart_after.as_secs_f64(),
+        );
         let (restarts, started) = (self.restarts, self.started_monotonic.as_micros());
         let asserts = self.show_asserts();
         let members = pid.map_or(String::new(), |pid| format!("{pid} "));
@@ -109,7 +126,11 @@ impl Unit {
 
     /// What the script's `unit` prints for a unit that is not there.
     pub fn show_missing(name: &str) -> String {
-        let name = if name.ends_with(".service") { name.to_owned() } else { format!("{name}.service") };
+        let name = if name.ends_with(".service") {
+            name.to_owned()
+        } else {
+            format!("{name}.service")
+        };
         format!(
             "Restart=no\nRestartUSec=100ms\nMainPID=0\nNRestarts=0\nExecMainStartTimestampMonotonic=0\nEnvironment=\n\
              WorkingDirectory=\nUser=\nControlGroup=\nKillMode=control-group\nResult=success\nId={name}\nRequiredBy=\n\

@@ -17,7 +17,9 @@ pub(super) fn chain_of(config: &WorldConfig) -> Chain {
         slot_ms,
         slots_per_epoch,
         genesis_validators_root: hex_from(config.seed, "genesis validators root", 32),
-        keys: (0..config.keys).map(|key| hex_from(config.seed, &format!("key/{key}"), config.key_bytes)).collect(),
+        keys: (0..config.keys)
+            .map(|key| hex_from(config.seed, &format!("key/{key}"), config.key_bytes))
+            .collect(),
         others: config.others,
     }
 }
@@ -42,7 +44,11 @@ pub(super) fn write_history(
         let mut records = Records::new();
         let mut messages = history(&host.name, chain, &chain.moments(from, to));
         if let (1, Some(last)) = (position, chain.keys.last()) {
-            let moment = Moment { at: from, slot: chain.slot_at(from), duty: Duty::Propose };
+            let moment = Moment {
+                at: from,
+                slot: chain.slot_at(from),
+                duty: Duty::Propose,
+            };
             messages.push(host::message(&host.name, chain, last, moment));
         }
         for message in messages {
@@ -51,7 +57,9 @@ pub(super) fn write_history(
                 Signed::Block { slot, root } => {
                     record.blocks.insert(*slot, Some(root.clone()));
                 }
-                Signed::Attestation { source, target, root, .. } => {
+                Signed::Attestation {
+                    source, target, root, ..
+                } => {
                     record.attestations.insert(*target, (*source, Some(root.clone())));
                 }
             }
@@ -106,7 +114,9 @@ impl SimHost {
         );
         // Both directories were made two lines above, so neither write can fail.
         let _ = self.files.write(&gate, lines);
-        let _ = self.files.write(LOCK, "barred: the validator runs on another host\n");
+        let _ = self
+            .files
+            .write(LOCK, "barred: the validator runs on another host\n");
         self.reload();
     }
 }

@@ -3,7 +3,7 @@
 //! Must never compare every pair: a key has hundreds of thousands of attestations, and the quadratic
 //! walk is what made imports take hours.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::{Certainty, Conflict, ConflictKind, Message, Witness};
 use crate::protection::interchange::{Interchange, SignedAttestation, SignedBlock};
@@ -12,36 +12,33 @@ use crate::protection::root::Root;
 
 /// See [`super::conflicts`].
 pub(super) fn search(inputs: &[(&str, &Interchange)]) -> Vec<Conflict> {
-    let mut blocks: BTreeMap<&PublicKey, Vec<Tagged<SignedBlock>>> = BTreeMap::new();
-    let mut votes: BTreeMap<&PublicKey, Vec<Tagged<SignedAttestation>>> = BTreeMap::new();
-    for (input, (_, interchange)) in inputs.iter().enumerate() {
-        for (key, record) in &interchange.records {
-            let tagged = record.blocks.iter().map(|block| Tagged {
-                message: *block,
-                input,
-            });
-            blocks.entry(key).or_default().extend(tagged);
-            let tagged = record.attestations.iter().map(|vote| Tagged {
-                message: *vote,
-                input,
-            });
-            votes.entry(key).or_default().extend(tagged);
-        }
-    }
+    let keys: BTreeSet<_> = inputs
+        .iter()
+        .flat_map(|(_, interchange)| interchange.records.keys())
+        .collect();
     let mut found = Found {
         inputs,
         conflicts: Vec::new(),
     };
-    for (key, blocks) in blocks {
-        found.double(key, ConflictKind::DoubleProposal, blocks);
+    for key in keys {
+        let (mut blocks, mut votes) = (Vec::new(), Vec::new());
+        for (input, (_, interchange)) in inputs.iter().enumerate() {
+            let Some(record) = interchange.records.get(key) else {
+                continue;
+            };
+            blocks.extend(record.blocks.iter().map(|block| Tagged {
+                message: *block,
+                input,
+            }));
+            votes.extend(record.attestations.iter().map(|vote| Tagged {
+                message: *vote,
+                input,
+            }));
+        }
+        found.double(key, ConflictKind::DoubleProposal, &mut blocks);
+        found.double(key, ConflictKind::DoubleVote, &mut votes);
+        found.surrounds(key, &mut votes);
     }
-    for (key, votes) in votes {
-        found.surrounds(key, votes.clone());
-        found.double(key, ConflictKind::DoubleVote, votes);
-    }
-    found
-        .conflicts
-        .sort_by(|a, b| (&a.key, a.kind).cmp(&(&b.key, b.kind)));
     found.conflicts
 }
 
@@ -97,7 +94,7 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn double<M: Signed>(&mut self, key: &PublicKey, kind: ConflictKind, mut messages: Vec<Tagged<M>>) {
+    fn double<M: Signed>(&mut self, key: &PublicKey, kind: ConflictKind, messages: &mut [Tagged<M>]) {
         messages.sort_unstable_by_key(|m| (m.message.place(), m.message.source(), m.input, m.message.root()));
         for group in messages.chunk_by(|a, b| a.message.place() == b.message.place()) {
             let [first, rest @ ..] = group else { continue };
@@ -114,7 +111,7 @@ impl Found<'_> {
 
     /// Walks down from the highest target with the lowest source seen above it: O(n log n). A
     /// witness with a known root is preferred, since it may prove the conflict.
-    fn surrounds(&mut self, key: &PublicKey, mut votes: Vec<Tagged<SignedAttestation>>) {
+    fn surrounds(&mut self, key: &PublicKey, votes: &mut [Tagged<SignedAttestation>]) {
         votes.sort_unstable_by_key(|vote| std::cmp::Reverse(vote.message.target_epoch));
         let mut widest: [Option<Tagged<SignedAttestation>>; 2] = [None, None];
         for group in votes.chunk_by(|a, b| a.message.target_epoch == b.message.target_epoch) {

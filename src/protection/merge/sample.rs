@@ -1,4 +1,6 @@
-//! Short histories for the tests of the merge. Test code only; must never be compiled into the program.
+//! Short histories for the tests of the merge, here and in the modules below.
+//!
+//! Must never be compiled into the program: its `unwrap` is for tests.
 
 use super::*;
 
