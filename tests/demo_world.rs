@@ -305,7 +305,7 @@ async fn a_metric_is_awaited_in_virtual_time() {
         &world,
         A,
         Op::AwaitMetric,
-        &[url, "vc_published_attestations_total", "3", "60"],
+        &[url, "vc_published_attestations_total", "3", "60", UNIT],
     )
     .await
     .stdout;
@@ -319,7 +319,7 @@ async fn a_metric_is_awaited_in_virtual_time() {
         &world,
         B,
         Op::AwaitMetric,
-        &[url, "vc_published_attestations_total", "0", "5"],
+        &[url, "vc_published_attestations_total", "0", "5", ""],
     )
     .await
     .stdout;
