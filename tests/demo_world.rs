@@ -507,7 +507,7 @@ async fn the_unit_shows_just_the_properties_that_the_script_asks_for() {
     let mut asked: Vec<&str> = listing
         .split_whitespace()
         .filter(|word| word.contains(','))
-        .flat_map(|word| word.split(','))
+        .flat_map(|word| word.trim_end_matches(')').split(','))
         .chain(["Asserts", "CgroupPids", "CgroupRead"])
         // Printed only for units that have some.
         .filter(|name| *name != "EnvironmentFiles")
