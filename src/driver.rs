@@ -1,1 +1,169 @@
-//! (being built)
+//! The only loop: take the command of the state, perform it, step, append the event to the journal, go on. Must never
+//! act on an event that is not on disk, and never decide anything itself: that is `protocol::step`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::journal::{Entry, Journal, JournalError, Record};
+use crate::perform::{Found, Happened, World, perform};
+use crate::protocol::{Command, Event, Outcome, State, Unexpected, command, step};
+
+/// What the driver tells whoever looks on. Called between commands; must not block.
+pub trait Progress: Send + Sync {
+    /// A command begins.
+    fn begins(&self, state: State, command: Command);
+    /// An event is on disk and led to a state.
+    fn learnt(&self, record: &Record, state: State);
+}
+
+/// Nobody looks on.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begins(&self, _: State, _: Command) {}
+    fn learnt(&self, _: &Record, _: State) {}
+}
+
+/// Why a run could not be driven to a state that waits or ends. What is on disk is true; `failover resume` goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The journal could not be written or read: a run must not go on without it.
+    #[error(
+        "{0}; the run stops here, nothing further was done: failover resume goes on when the journal can be written"
+    )]
+    Journal(#[from] JournalError),
+    /// A pair without a row: a mistake of ours.
+    #[error("{0}; this is a mistake in failover: the run stops here, and nothing further was done")]
+    Unexpected(#[from] Unexpected),
+    /// The test's or the demo's own limit.
+    #[error("killed after event {0}")]
+    Killed(u32),
+}
+
+/// Drives one run.
+pub struct Driver<'a> {
+    /// Where events are kept.
+    pub journal: &'a Journal,
+    /// Who looks on.
+    pub progress: &'a dyn Progress,
+    /// Set by a signal: the run parks before the next command that allows it.
+    pub interrupted: &'a AtomicBool,
+    /// Dies as if killed once this many events are on disk. For tests and the demo.
+    pub kill_after: Option<u32>,
+}
+
+impl Driver<'_> {
+    /// Drives the run from where its journal says it is, until it waits for a person or is over.
+    pub async fn drive(&self, world: &mut World) -> Result<State, DriveError> {
+        let mut state = self.journal.state(&world.run.id)?;
+        while let Some(next) = command(state) {
+            let happened =
+                if self.interrupted.load(Ordering::SeqCst) && step(state, Event::Interrupted).is_ok() {
+                    Happened::new(Event::Interrupted, "stopped on request")
+                } else {
+                    self.progress.begins(state, next);
+                    perform(world, next).await
+                };
+            state = self.learn(world, state, happened)?;
+        }
+        Ok(state)
+    }
+
+    /// Takes a run over from another process, or goes on where a person has looked: `Resumed` or `UndoAsked`.
+    pub async fn resume(&self, world: &mut World, event: Event) -> Result<State, DriveError> {
+        let state = self.journal.state(&world.run.id)?;
+        recall(world, &self.journal.entries(&world.run.id)?);
+        self.learn(
+            world,
+            state,
+            Happened::new(event, format!("by {}", world.run.coordinator)),
+        )?;
+        world.hosts.connect().await;
+        crate::observe::discover(&mut world.hosts, crate::observe::Patience::Retry).await;
+        self.drive(world).await
+    }
+
+    fn learn(&self, world: &World, state: State, happened: Happened) -> Result<State, DriveError> {
+        let next = step(state, happened.event)?;
+        let Happened { event, why, facts } = happened;
+        let record = self.journal.append(
+            &world.run.id,
+            &Entry {
+                event,
+                state: next,
+                why,
+                facts,
+            },
+        )?;
+        self.progress.learnt(&record, next);
+        match self.kill_after {
+            Some(limit) if record.seq >= limit && !matches!(next, State::Ended(_)) => {
+                Err(DriveError::Killed(record.seq))
+            }
+            Some(_) | None => Ok(next),
+        }
+    }
+}
+
+/// What an earlier process of this run knew and a later one still has to: from the facts of its events.
+fn recall(world: &mut World, records: &[Record]) {
+    let memory = &mut world.memory;
+    for record in records {
+        let fact = |name: &str| record.facts.get(name).cloned().unwrap_or(Value::Null);
+        if record.event == Event::PreflightPassed {
+            memory.found = serde_json::from_value::<Found>(fact("found")).ok();
+        }
+        if record.event == Event::Claimed {
+            memory.generation = fact("generation").as_u64();
+        }
+        if record.event == Event::FloorsMerged {
+            memory.floors_sha256 = fact("floors_sha256").as_str().map(str::to_owned);
+        }
+        if let (Event::StopAnswered, Some(asked)) = (record.event, fact("asked_s").as_f64()) {
+            memory.stop_asked_s.get_or_insert(asked);
+        }
+        if let (Event::BackupStarted, Some(started)) = (record.event, fact("started_s").as_f64()) {
+            memory.started_s = Some(started);
+        }
+    }
+}
+
+/// What a run came to, in one word, for exit codes and reports. A parked state is `Parked`.
+pub fn outcome(state: State) -> Option<Outcome> {
+    match state {
+        State::Ended(outcome) => Some(outcome),
+        State::Parked(_) => Some(Outcome::Parked),
+        State::Preflight
+        | State::Claiming
+        | State::BarringPrimary
+        | State::StoppingPrimary
+        | State::ProvingStopped
+        | State::StoppingAgain
+        | State::ProvingAgain
+        | State::Collecting
+        | State::Merging
+        | State::Importing
+        | State::ReadingBack
+        | State::JudgingStart
+        | State::StartingBackup
+        | State::LookingAtBackup
+        | State::JudgingRestart
+        | State::Watching
+        | State::HaltingBackup
+        | State::RebarringBackup
+        | State::RestoringPrimary
+        | State::Releasing(_) => None,
+    }
+}
+
+/// Facts of the run as a whole, gathered over its records; later ones win.
+pub fn gathered(records: &[Record]) -> Value {
+    let mut all = json!({});
+    for record in records {
+        if let (Value::Object(all), Value::Object(facts)) = (&mut all, &record.facts) {
+            all.extend(facts.clone());
+        }
+    }
+    all
+}

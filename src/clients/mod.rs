@@ -1,1 +1,114 @@
-//! (being built)
+//! The validator clients, one row each: where an installation is found in its unit, which command lines export and
+//! import slashing protection, what their output means. A further client is one file and one row of [`CLIENTS`].
+//! Pure. Must never build a command that could start a validator, and never read silence as success.
+
+pub mod flags;
+mod install;
+mod lodestar;
+mod prysm;
+mod qrysm;
+
+pub use install::{Install, Overrides};
+
+use crate::guards::evidence::Unit;
+use crate::services::processes::Signature;
+use crate::transport::Output;
+
+/// Every client that can be handed over.
+pub const CLIENTS: &[Client] = &[lodestar::CLIENT, prysm::CLIENT, qrysm::CLIENT];
+
+/// One client. The functions take what [`Client::install`] found.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    /// As the configuration names it, lower case.
+    pub name: &'static str,
+    /// Unit names under which guides and roles install its validator, most telling first. `validator.service` is
+    /// shared by clients: ask [`Client::is_it`] then.
+    pub units: &'static [&'static str],
+    /// Prefix of its Beacon API, newest first; the first that answers is the node's.
+    pub api_prefixes: &'static [&'static str],
+    /// Lock file of the bar when nothing else is configured.
+    pub lock_file: &'static str,
+    /// How it shows that it published an attestation.
+    pub proof: Proof,
+    /// Whether an import of what the database already covers must be left out (rules R4 and R5).
+    pub skip_when_covered: bool,
+    /// Whether [`ExportFailure::NoHistory`] can be believed of a host that has signed. Where it cannot, it may be
+    /// believed of a backup that never signed, never of a primary.
+    pub no_history_is_certain: bool,
+    /// Whether the unit's command line is this client's validator.
+    pub is_it: fn(&Unit) -> bool,
+    /// The installation, from the unit, its environment (`NAME=value`) and what the configuration says by hand.
+    /// The error says what is not known and how to say it.
+    pub install: fn(&Unit, &[String], &Overrides) -> Result<Install, String>,
+    /// Commands to run (harmless ones) before the first export, each to be handed to [`Client::learn`]. Often none.
+    pub questions: fn(&Install) -> Vec<Vec<String>>,
+    /// Takes up the answer to one of [`Client::questions`].
+    pub learn: fn(&mut Install, &Output) -> Result<(), String>,
+    /// The command that exports all protection into a private directory. The validator must be stopped and barred.
+    pub export: fn(&Install, &str) -> Result<Vec<String>, String>,
+    /// The file that the export leaves in that directory.
+    pub exported_file: fn(&str) -> String,
+    /// Whether the export says that it is complete. The file must still be read.
+    pub read_export: fn(&Output) -> Result<(), ExportFailure>,
+    /// The command that imports a file. The validator must be stopped and barred.
+    pub import: fn(&Install, &str) -> Result<Vec<String>, String>,
+    /// Whether the import says that it is complete. It proves nothing: read back.
+    pub read_import: fn(&Output) -> Result<(), String>,
+    /// How its validator is known among processes.
+    pub signature: fn(&Install) -> Signature,
+}
+
+/// How a client shows that an attestation was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// Counter of published attestations, as its metrics name it. Releases without metrics have only the log.
+    pub metric: &'static str,
+    /// Fixed text in its log when it has published an attestation.
+    pub log: &'static str,
+}
+
+/// Why an export brought no interchange.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExportFailure {
+    /// The client says that its database holds nothing. See [`Client::no_history_is_certain`].
+    #[error("the client says that its database holds no history")]
+    NoHistory,
+    /// Another process has the database open: a validator may be alive.
+    #[error("the database is locked by another process: a validator may be alive")]
+    Locked,
+    /// Anything else, in the client's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The client of that name.
+pub fn named(name: &str) -> Option<&'static Client> {
+    CLIENTS.iter().find(|client| client.name == name)
+}
+
+/// The clients whose validator a unit's command line could be: none, one, or several when it does not say.
+pub fn recognised(unit: &Unit) -> Vec<&'static Client> {
+    CLIENTS.iter().filter(|client| (client.is_it)(unit)).collect()
+}
+
+/// Every unit name to look for on a host, without repetition, in the order of the table.
+pub fn candidate_units() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in CLIENTS.iter().flat_map(|client| client.units) {
+        if !names.contains(name) {
+            names.push(*name);
+        }
+    }
+    names
+}
+
+/// For clients that need no question.
+fn nothing_to_ask(_: &Install) -> Vec<Vec<String>> {
+    Vec::new()
+}
+
+/// For clients that need no question.
+fn nothing_to_learn(_: &mut Install, _: &Output) -> Result<(), String> {
+    Ok(())
+}

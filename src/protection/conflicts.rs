@@ -3,14 +3,16 @@
 //! Must never call the same message a conflict because one client forgot its root (Teku erases
 //! roots), nor call a pair proven when one of the two may be a synthetic record.
 
-use std::collections::BTreeMap;
+mod search;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use super::interchange::{Interchange, SignedAttestation, SignedBlock};
 use super::pubkey::PublicKey;
-use super::root::Root;
 
 /// Two messages of one key that must not both have been signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,44 +71,14 @@ pub struct Witness {
     pub message: Message,
 }
 
-/// Finds slashable pairs over the union of the inputs, in O(n log n). Each message that conflicts
-/// is named at least once, with one other as its witness; not every pair is listed.
+/// Finds slashable pairs over the union of the inputs, in O(n log n): every slot and target with two
+/// signings and every surrounded attestation is named, each with one witness; not every pair is.
 ///
 /// Two records with equal numbers are the same message when the roots are equal, and also when one
 /// is unknown and they come from different inputs: the same history moved between hosts. Within one
 /// input two rows are two signings, as in the official vectors.
 pub fn conflicts(inputs: &[(&str, &Interchange)]) -> Vec<Conflict> {
-    let mut blocks: BTreeMap<&PublicKey, Vec<Tagged<SignedBlock>>> = BTreeMap::new();
-    let mut votes: BTreeMap<&PublicKey, Vec<Tagged<SignedAttestation>>> = BTreeMap::new();
-    for (input, (_, interchange)) in inputs.iter().enumerate() {
-        for (key, record) in &interchange.records {
-            let tagged = record.blocks.iter().map(|block| Tagged {
-                message: *block,
-                input,
-            });
-            blocks.entry(key).or_default().extend(tagged);
-            let tagged = record.attestations.iter().map(|vote| Tagged {
-                message: *vote,
-                input,
-            });
-            votes.entry(key).or_default().extend(tagged);
-        }
-    }
-    let mut found = Found {
-        inputs,
-        conflicts: Vec::new(),
-    };
-    for (key, blocks) in blocks {
-        found.double(key, ConflictKind::DoubleProposal, blocks);
-    }
-    for (key, votes) in votes {
-        found.surrounds(key, votes.clone());
-        found.double(key, ConflictKind::DoubleVote, votes);
-    }
-    found
-        .conflicts
-        .sort_by(|a, b| (&a.key, a.kind).cmp(&(&b.key, b.kind)));
-    found.conflicts
+    search::search(inputs)
 }
 
 impl fmt::Display for Conflict {
@@ -137,141 +109,5 @@ impl fmt::Display for Witness {
             Message::Attestation(vote) => write!(f, "{} -> {}", vote.source_epoch, vote.target_epoch)?,
         }
         write!(f, " in {}", self.input)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Tagged<M> {
-    message: M,
-    input: usize,
-}
-
-/// What the search needs to know of a message.
-trait Signed: Copy + Ord {
-    /// Slot or target epoch: one message per key and place is allowed.
-    fn place(&self) -> u64;
-    /// Source epoch; the same for all blocks.
-    fn source(&self) -> u64;
-    fn root(&self) -> Option<Root>;
-    fn message(self) -> Message;
-}
-
-impl Signed for SignedBlock {
-    fn place(&self) -> u64 {
-        self.slot
-    }
-    fn source(&self) -> u64 {
-        0
-    }
-    fn root(&self) -> Option<Root> {
-        self.signing_root
-    }
-    fn message(self) -> Message {
-        Message::Block(self)
-    }
-}
-
-impl Signed for SignedAttestation {
-    fn place(&self) -> u64 {
-        self.target_epoch
-    }
-    fn source(&self) -> u64 {
-        self.source_epoch
-    }
-    fn root(&self) -> Option<Root> {
-        self.signing_root
-    }
-    fn message(self) -> Message {
-        Message::Attestation(self)
-    }
-}
-
-struct Found<'a> {
-    inputs: &'a [(&'a str, &'a Interchange)],
-    conflicts: Vec<Conflict>,
-}
-
-impl Found<'_> {
-    fn double<M: Signed>(&mut self, key: &PublicKey, kind: ConflictKind, mut messages: Vec<Tagged<M>>) {
-        messages.sort_unstable_by_key(|m| (m.message.place(), m.message.source(), m.input, m.message.root()));
-        for group in messages.chunk_by(|a, b| a.message.place() == b.message.place()) {
-            let [first, rest @ ..] = group else { continue };
-            let known = group.iter().find(|m| m.message.root().is_some()).unwrap_or(first);
-            let mut previous = first;
-            for second in rest {
-                if let Some(witness) = [known, first, previous].into_iter().find(|m| clash(m, second)) {
-                    self.add(key, kind, witness, second);
-                }
-                previous = second;
-            }
-        }
-    }
-
-    /// Walks down from the highest target with the lowest source seen above it: O(n log n). A
-    /// witness with a known root is preferred, since it may prove the conflict.
-    fn surrounds(&mut self, key: &PublicKey, mut votes: Vec<Tagged<SignedAttestation>>) {
-        votes.sort_unstable_by_key(|vote| std::cmp::Reverse(vote.message.target_epoch));
-        let mut widest: [Option<Tagged<SignedAttestation>>; 2] = [None, None];
-        for group in votes.chunk_by(|a, b| a.message.target_epoch == b.message.target_epoch) {
-            for inner in group {
-                let surrounds = |outer: &&Tagged<SignedAttestation>| {
-                    outer.message.source_epoch < inner.message.source_epoch
-                };
-                if let Some(outer) = widest.iter().flatten().find(surrounds).copied() {
-                    self.add(key, ConflictKind::Surround, &outer, inner);
-                }
-            }
-            let [known, any] = &mut widest;
-            for vote in group {
-                if vote.message.signing_root.is_some() {
-                    widen(known, vote);
-                }
-                widen(any, vote);
-            }
-        }
-    }
-
-    fn add<M: Signed>(&mut self, key: &PublicKey, kind: ConflictKind, first: &Tagged<M>, second: &Tagged<M>) {
-        let proven = first.message.root().is_some() && second.message.root().is_some();
-        self.conflicts.push(Conflict {
-            key: key.clone(),
-            kind,
-            certainty: if proven {
-                Certainty::Proven
-            } else {
-                Certainty::Possible
-            },
-            first: self.witness(first),
-            second: self.witness(second),
-        });
-    }
-
-    fn witness<M: Signed>(&self, tagged: &Tagged<M>) -> Witness {
-        let input = self
-            .inputs
-            .get(tagged.input)
-            .map_or("", |(label, _)| label)
-            .to_owned();
-        Witness {
-            input,
-            message: tagged.message.message(),
-        }
-    }
-}
-
-/// Whether two messages for the same slot or target are two signings.
-fn clash<M: Signed>(a: &Tagged<M>, b: &Tagged<M>) -> bool {
-    if a.message.source() != b.message.source() {
-        return true;
-    }
-    match (a.message.root(), b.message.root()) {
-        (Some(a), Some(b)) => a != b,
-        (None, _) | (_, None) => a.input == b.input,
-    }
-}
-
-fn widen(widest: &mut Option<Tagged<SignedAttestation>>, vote: &Tagged<SignedAttestation>) {
-    if widest.is_none_or(|held| vote.message.source_epoch < held.message.source_epoch) {
-        *widest = Some(*vote);
     }
 }

@@ -3,11 +3,15 @@
 //! Must never lower a component, never mix chains, and never let a `Merged` be built any other way:
 //! the type is the proof that what is imported is at least as high as everything known.
 
-use std::collections::BTreeSet;
+mod judge;
+mod narrow;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
-use super::compare::{Comparison, LowerFloor, ReadBackError};
 use super::floors::{FloorMap, Floors, History};
 use super::interchange::LARGEST_NUMBER;
 use super::pubkey::PublicKey;
@@ -225,111 +229,5 @@ impl Merged {
             genesis_validators_root: Some(self.genesis_validators_root),
             floors: self.floors.clone(),
         }
-    }
-
-    /// Those of `keys` (the keys a host has keystores for) of which no input knew anything. A host
-    /// that had keys and exported nothing for them did not export its history (Prysm, Web3Signer).
-    pub fn missing_keys<'k>(&self, keys: impl Iterator<Item = &'k PublicKey>) -> Vec<PublicKey> {
-        let missing: BTreeSet<_> = keys
-            .filter(|key| !self.floors.contains_key(*key))
-            .cloned()
-            .collect();
-        missing.into_iter().collect()
-    }
-
-    /// Compares with what the backup held before. `before` must be one of the merged inputs, so
-    /// [`Comparison::lower`] is empty; [`Comparison::never_lower`] makes that an error.
-    pub fn comparison(&self, before: &History) -> Comparison {
-        let mut comparison = Comparison::default();
-        for (key, merged) in &self.floors {
-            match before.floors.get(key) {
-                Some(held) if !merged.covers(held) => {
-                    comparison.lower.push(LowerFloor {
-                        key: key.clone(),
-                        expected: *held,
-                        found: *merged,
-                    });
-                }
-                Some(held) if held.covers(merged) => comparison.equal.push(key.clone()),
-                Some(_) | None => comparison.raised.push(key.clone()),
-            }
-        }
-        let lost = before
-            .floors
-            .iter()
-            .filter(|(key, _)| !self.floors.contains_key(*key));
-        comparison.lower.extend(lost.map(|(key, held)| LowerFloor {
-            key: key.clone(),
-            expected: *held,
-            found: Floors::default(),
-        }));
-        comparison
-    }
-
-    /// Only the keys that stand higher here than in `before`, or are new. Import this into a client
-    /// that treats an equal record without root as a conflict (Prysm, Qrysm, Web3Signer); read back
-    /// and verify with the whole merge.
-    #[must_use]
-    pub fn only_raised(&self, before: &History) -> Self {
-        let raised: BTreeSet<_> = self.comparison(before).raised.into_iter().collect();
-        let mut only = self.clone();
-        only.floors.retain(|key, _| raised.contains(key));
-        only.raises.retain(|raise| raised.contains(&raise.key));
-        only
-    }
-
-    /// Raises a slot or target that would repeat one `before` already holds to one above it, so that
-    /// Prysm and Qrysm insert the record without a conflict. A key that never proposed gets slot 1,
-    /// since its slot "0" may be there from an earlier import. Costs such a key at most one slot or
-    /// epoch of duty. Use after [`Merged::only_raised`].
-    ///
-    /// # Errors
-    /// [`MergeError::TooLarge`] at the very end of the range.
-    pub fn stepped_over(&self, before: &History) -> Result<Self, MergeError> {
-        let mut above = self.clone();
-        for (key, floors) in &mut above.floors {
-            let held = before.floors_of(key);
-            let slot = floors.block_slot.unwrap_or(0);
-            if slot == held.block_slot.unwrap_or(0) {
-                floors.block_slot = Some(slot.saturating_add(1));
-            }
-            if floors.target_epoch == held.target_epoch {
-                floors.target_epoch = floors.target_epoch.map(|target| target.saturating_add(1));
-            }
-            check_size("the merge", key, *floors)?;
-        }
-        Ok(above)
-    }
-
-    /// Judges what the backup holds after the import: every key, every component at least as high
-    /// as merged, and the same chain where the read-back names one. The exit status of an import
-    /// proves nothing (Teku, Nimbus, Web3Signer, Dirk and Prysm exit 0 with records lost).
-    ///
-    /// # Errors
-    /// [`ReadBackError`] lists every missing and every lower key.
-    pub fn verify_read_back(&self, found: &History) -> Result<(), ReadBackError> {
-        let mut error = ReadBackError {
-            expected_root: self.genesis_validators_root,
-            other_root: found
-                .genesis_validators_root
-                .filter(|root| *root != self.genesis_validators_root),
-            missing: Vec::new(),
-            lower: Vec::new(),
-        };
-        for (key, expected) in &self.floors {
-            match found.floors.get(key) {
-                None => error.missing.push(key.clone()),
-                Some(held) if held.covers(expected) => {}
-                Some(held) => {
-                    error.lower.push(LowerFloor {
-                        key: key.clone(),
-                        expected: *expected,
-                        found: *held,
-                    });
-                }
-            }
-        }
-        let bad = error.other_root.is_some() || !error.missing.is_empty() || !error.lower.is_empty();
-        if bad { Err(error) } else { Ok(()) }
     }
 }

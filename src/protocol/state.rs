@@ -82,8 +82,13 @@ pub enum Parking {
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Outcome; 5] =
-        [Outcome::Completed, Outcome::Unconfirmed, Outcome::Restored, Outcome::Parked, Outcome::Refused];
+    pub const ALL: [Outcome; 5] = [
+        Outcome::Completed,
+        Outcome::Unconfirmed,
+        Outcome::Restored,
+        Outcome::Parked,
+        Outcome::Refused,
+    ];
 
     /// The word used in reports, in the journal and in JSON.
     pub fn word(self) -> &'static str {
@@ -121,7 +126,15 @@ impl State {
             State::RebarringBackup,
             State::RestoringPrimary,
         ];
-        all.extend([Parking::Fencing, Parking::Restoring, Parking::Starting, Parking::Halting].map(State::Parked));
+        all.extend(
+            [
+                Parking::Fencing,
+                Parking::Restoring,
+                Parking::Starting,
+                Parking::Halting,
+            ]
+            .map(State::Parked),
+        );
         all.extend(Outcome::ALL.map(State::Releasing));
         all.extend(Outcome::ALL.map(State::Ended));
         all

@@ -61,7 +61,12 @@ mod tests {
     fn every_pair_has_at_most_one_row() {
         let mut seen = BTreeSet::new();
         for row in ROWS {
-            assert!(seen.insert((row.from, row.event)), "{} on {} twice", row.from, row.event);
+            assert!(
+                seen.insert((row.from, row.event)),
+                "{} on {} twice",
+                row.from,
+                row.event
+            );
             assert!(row.why.ends_with('.'), "a sentence: {}", row.why);
         }
     }
@@ -71,8 +76,11 @@ mod tests {
     fn every_state_is_reachable_and_none_is_a_trap() {
         let mut reached = BTreeSet::from([State::Preflight]);
         loop {
-            let more: Vec<State> =
-                ROWS.iter().filter(|row| reached.contains(&row.from)).map(|row| row.to).collect();
+            let more: Vec<State> = ROWS
+                .iter()
+                .filter(|row| reached.contains(&row.from))
+                .map(|row| row.to)
+                .collect();
             let before = reached.len();
             reached.extend(more);
             if reached.len() == before {
@@ -83,7 +91,11 @@ mod tests {
         for state in State::all() {
             let leaves = ROWS.iter().any(|row| row.from == state && row.to != state);
             assert_eq!(leaves, !matches!(state, State::Ended(_)), "{state}");
-            assert_eq!(command(state).is_none(), matches!(state, State::Ended(_) | State::Parked(_)), "{state}");
+            assert_eq!(
+                command(state).is_none(),
+                matches!(state, State::Ended(_) | State::Parked(_)),
+                "{state}"
+            );
         }
     }
 
@@ -91,7 +103,12 @@ mod tests {
     #[test]
     fn after_a_start_there_is_no_undo() {
         for row in ROWS.iter().filter(|row| row.from.start_tried()) {
-            assert!(row.to.start_tried() || matches!(row.to, State::Ended(_)), "{} -> {}", row.from, row.to);
+            assert!(
+                row.to.start_tried() || matches!(row.to, State::Ended(_)),
+                "{} -> {}",
+                row.from,
+                row.to
+            );
             assert_ne!(row.to, State::RebarringBackup);
             assert_ne!(row.to, State::RestoringPrimary);
         }
@@ -115,7 +132,11 @@ mod tests {
         for state in State::all() {
             let stale = matches!(
                 state,
-                State::Collecting | State::Merging | State::Importing | State::ReadingBack | State::JudgingStart
+                State::Collecting
+                    | State::Merging
+                    | State::Importing
+                    | State::ReadingBack
+                    | State::JudgingStart
             );
             if stale || state == State::Parked(Parking::Fencing) {
                 assert_eq!(step(state, Event::Resumed), Ok(State::BarringPrimary), "{state}");
@@ -131,13 +152,27 @@ mod tests {
     fn the_healthy_road() {
         use Event::*;
         let road = [
-            PreflightPassed, Claimed, PrimaryBarred, StopAnswered, ProvenStopped, Collected, FloorsMerged, Imported,
-            ReadBackCovers, StartAllowed, BackupStarted, AttestationSeen, ClaimsReleased,
+            PreflightPassed,
+            Claimed,
+            PrimaryBarred,
+            StopAnswered,
+            ProvenStopped,
+            Collected,
+            FloorsMerged,
+            Imported,
+            ReadBackCovers,
+            StartAllowed,
+            BackupStarted,
+            AttestationSeen,
+            ClaimsReleased,
         ];
         assert_eq!(replay(road), Ok(State::Ended(Outcome::Completed)));
         assert_eq!(
             step(State::Preflight, BackupStarted),
-            Err(Unexpected { state: State::Preflight, event: BackupStarted })
+            Err(Unexpected {
+                state: State::Preflight,
+                event: BackupStarted
+            })
         );
     }
 
@@ -145,7 +180,10 @@ mod tests {
     #[test]
     fn every_event_has_a_row_and_a_name() {
         for event in Event::ALL {
-            assert!(ROWS.iter().any(|row| row.event == event), "{event} is used nowhere");
+            assert!(
+                ROWS.iter().any(|row| row.event == event),
+                "{event} is used nowhere"
+            );
             assert_eq!(Event::named(&event.name()), Some(event));
         }
     }

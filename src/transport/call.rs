@@ -23,10 +23,12 @@ pub enum Op {
     Http,
     /// A client's own command as a given user. `[user, timeout_s, argv…]`. What it changes depends on argv.
     Run,
-    /// A small file, base64. `[path]`.
+    /// A file's size and hash, and its content in base64 when it is small. `[path, largest bytes]`.
     Get,
-    /// Wait until a Prometheus counter rises above a number. `[url, metric, base, timeout_s]`.
+    /// Wait until a Prometheus counter rises above a number. `[url, metric, base, timeout_s, unit]`; ends at once when the unit is dead.
     AwaitMetric,
+    /// Wait until the beacon node's head has reached a slot. `[url with api prefix, slot, timeout_s]`.
+    AwaitHead,
     /// Wait until a unit's journal shows a fixed string after a time. `[unit, since (unix s), text, timeout_s]`.
     AwaitJournal,
     /// Changes: creates the claim exclusively. `[run, claim json]`.
@@ -47,6 +49,8 @@ pub enum Op {
     WorkDir,
     /// Changes: removes the work directory of this run. `[run]`.
     ClearWork,
+    /// Changes: a private copy of a database in the work directory. `[run, path]`.
+    Copy,
     /// Changes: a verified copy of a directory or file into the run's archive, once. `[run, path]`.
     Archive,
     /// Changes: puts the archived copy back in place of a failed import. `[run, path]`.
@@ -69,6 +73,7 @@ impl Op {
             Op::Run => "run",
             Op::Get => "get",
             Op::AwaitMetric => "await_metric",
+            Op::AwaitHead => "await_head",
             Op::AwaitJournal => "await_journal",
             Op::Claim => "claim",
             Op::Release => "release",
@@ -79,6 +84,7 @@ impl Op {
             Op::Generation => "generation",
             Op::WorkDir => "work_dir",
             Op::ClearWork => "clear_work",
+            Op::Copy => "copy",
             Op::Archive => "archive",
             Op::PutBack => "put_back",
             Op::Put => "put",
@@ -86,7 +92,7 @@ impl Op {
     }
 
     /// Every operation, for tests and for simulated hosts that look one up by name.
-    pub const ALL: [Op; 23] = [
+    pub const ALL: [Op; 25] = [
         Op::Identity,
         Op::Unit,
         Op::BarState,
@@ -97,6 +103,7 @@ impl Op {
         Op::Run,
         Op::Get,
         Op::AwaitMetric,
+        Op::AwaitHead,
         Op::AwaitJournal,
         Op::Claim,
         Op::Release,
@@ -107,6 +114,7 @@ impl Op {
         Op::Generation,
         Op::WorkDir,
         Op::ClearWork,
+        Op::Copy,
         Op::Archive,
         Op::PutBack,
         Op::Put,
@@ -134,7 +142,10 @@ impl Call {
         I: IntoIterator<Item = S>,
         S: fmt::Display,
     {
-        Call { op, args: args.into_iter().map(|arg| arg.to_string()).collect() }
+        Call {
+            op,
+            args: args.into_iter().map(|arg| arg.to_string()).collect(),
+        }
     }
 }
 

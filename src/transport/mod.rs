@@ -2,12 +2,20 @@
 //! framed reply, or says exactly why it could not. Must never turn a failure into an answer: no reply is unknown.
 
 mod call;
+mod destination;
+mod failure;
+mod fetch;
+pub mod frame;
 pub mod held;
+pub mod known_hosts;
+mod link;
 pub mod local;
 pub mod openssh;
 pub mod russh;
 
 pub use call::{Batch, Call, Op, Output, Reply};
+pub use destination::{TransportKind, open};
+pub use failure::Failure;
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 # The one script that failover runs on a host. POSIX sh, read from standard input by a shell that is held open.
-# Every batch is: fo_begin NONCE, then fo_op NAME ARG... lines, then fo_end. Output is framed line by line:
+# Every batch is: fo_begin NONCE [UNTIL], then fo_op NAME ARG... lines, then fo_end. Output is framed line by line:
 #   @fo NONCE begin MACHINE BOOT | @fo NONCE op N | o STDOUT | e STDERR | x STATUS | @fo NONCE end MACHINE BOOT
 # It must never take a value for a command, never remove what it did not create, never print a secret.
 FO_ROOT=${FO_ROOT-}
 LC_ALL=C; export LC_ALL
-PATH=${FO_PATH-}${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+PATH=${FO_PATH:+$FO_PATH:}${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 unset CDPATH ENV BASH_ENV SYSTEMD_PAGER PAGER
 SYSTEMD_COLORS=0 SYSTEMD_PAGER=cat; export SYSTEMD_COLORS SYSTEMD_PAGER
 umask 077
@@ -15,15 +15,28 @@ exec 4>&1
 fo_first_line() { IFS= read -r fo_line <"$1" 2>/dev/null; printf %s "${fo_line-}"; unset fo_line; }
 fo_machine() { fo_first_line "$FO_ROOT/etc/machine-id"; }
 fo_boot() { fo_first_line "$FO_ROOT/proc/sys/kernel/random/boot_id"; }
-fo_begin() { FO_N=$1 FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+fo_begin() { FO_N=$1 FO_UNTIL=${2-} FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+FO_NL='
+'
 fo_op() {
   printf '\n@fo %s op %s\n' "$FO_N" "$FO_I"
   FO_I=$((FO_I + 1))
+  # A batch that a healed network delivers after its asker has given up must do nothing.
+  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -le "$FO_UNTIL" ]; then
+    printf 'e not begun: the deadline of the question had passed on the host\nx 124\n'
+    return
+  fi
   fo_fn=$1; shift
-  FO_X=$( { { { ( "fo_$fo_fn" "$@" ) </dev/null 3>&- 4>&- 5>&-; echo $? >&5; } | sed 's/^/o /' >&4; } 2>&1 | sed 's/^/e /' >&4; } 5>&1 )
+  # Standard error is held back until standard output has ended: two writers on one pipe cut into each other's lines.
+  # The exit status is its last line.
+  FO_E=$( { { ( "fo_$fo_fn" "$@" ) </dev/null 4>&-; printf '\n%s' "$?" >&2; } | sed 's/^/o /' >&4; } 2>&1 )
+  FO_X=${FO_E##*"$FO_NL"} FO_E=${FO_E%"$FO_NL"*} FO_E=${FO_E%"$FO_NL"}
+  [ -z "$FO_E" ] || { echo; printf '%s\n' "$FO_E" | sed 's/^/e /'; }
   printf '\nx %s\n' "$FO_X"
 }
+# Hundredths of a second since the host started, of the real kernel also in a test's root.
+fo_uptime() { read -r fo_up </proc/uptime && fo_up=${fo_up%% *} && printf '%s\n' "${fo_up%.*}${fo_up#*.}"; }
 
 # ---- looking -------------------------------------------------------------------------------------------------
 
@@ -35,14 +48,16 @@ fo_identity() {
 }
 
 fo_unit() {
-  systemctl show "$1" -p Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts,InvocationID \
+  fo_shown=$(systemctl show "$1" -p Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts,InvocationID \
     -p ExecMainStartTimestampMonotonic,FragmentPath,DropInPaths,User,ControlGroup,Restart,RestartUSec,KillMode \
-    -p TriggeredBy,WantedBy,RequiredBy,UpheldBy,BoundBy,ConsistsOf,ExecStart,WorkingDirectory,Environment,EnvironmentFiles || return
+    -p TriggeredBy,WantedBy,RequiredBy,UpheldBy,BoundBy,ConsistsOf,ExecStart,WorkingDirectory,Environment,EnvironmentFiles) || return
+  printf '%s\n' "$fo_shown"
+  case $fo_shown in *LoadState=not-found*) printf 'Asserts=a(sbbsi) 0\nCgroupPids=\nCgroupRead=yes\n'; return 0;; esac
   fo_path=$(busctl --system call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager LoadUnit s "$1") || return
   fo_path=${fo_path#*\"}; fo_path=${fo_path%\"*}
   fo_asserts=$(busctl --system get-property org.freedesktop.systemd1 "$fo_path" org.freedesktop.systemd1.Unit Asserts) || return
   printf 'Asserts=%s\n' "$fo_asserts"
-  fo_cg=$(systemctl show "$1" -p ControlGroup --value) || return
+  fo_cg=$(printf '%s\n' "$fo_shown" | sed -n 's/^ControlGroup=//p') || return
   printf 'CgroupPids=%s\n' "$(fo_cgroup_pids "$fo_cg")"
   [ -r "$FO_ROOT/sys/fs/cgroup" ] && printf 'CgroupRead=yes\n'
 }
@@ -67,7 +82,8 @@ fo_show_file() {
   if [ ! -e "$2" ] && [ ! -L "$2" ]; then
     # Absent is believed only when the directory itself (or its nearest parent) can be searched.
     if fo_searchable "$2"; then printf '%s=absent\n' "$1"; else printf '%s=unreadable\n' "$1"; fi
-  elif fo_content=$(base64 <"$2" | tr -d '\n'); then printf '%s=present\n%s.base64=%s\n' "$1" "$1" "$fo_content"
+  elif fo_content=$(base64 <"$2"); then
+    printf '%s=present\n%s.base64=%s\n' "$1" "$1" "$(printf %s "$fo_content" | tr -d '\n')"
   else printf '%s=unreadable\n' "$1"; fi
 }
 fo_searchable() {
@@ -79,6 +95,7 @@ fo_searchable() {
 # All processes: pid, executable, command line (NUL shown as space). Positive control: pid 1 and this shell are in it.
 fo_processes() {
   printf 'uid=%s\nself=%s\n' "$(id -u)" "$$"
+  # shellcheck disable=SC2012 # ls is the one that shows link targets everywhere
   ls -ln "$FO_ROOT"/proc/[0-9]*/exe 2>/dev/null | sed -n 's|^.* [^ ]*/proc/\([0-9][0-9]*\)/exe -> |exe.\1=|p'
   head -v -c 16384 "$FO_ROOT"/proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' |
     awk '/^==> .*\/proc\/[0-9]+\/cmdline <==$/ { n = split($2, part, "/"); pid = part[n - 1]; next }
@@ -104,7 +121,7 @@ fo_disk() {
   while [ ! -e "$fo_state_at" ] && [ "$fo_state_at" != / ]; do fo_state_at=$(dirname "$fo_state_at"); done
   fo_state_free=$(df -Pk "$fo_state_at" | awk 'NR == 2 { print $4 * 1024 }') && [ -n "$fo_state_free" ] || return 1
   printf 'free_bytes=%s\nstate_free_bytes=%s\n' "$fo_free" "$fo_state_free"
-  if [ -e "$1" ]; then printf 'used_bytes=%s\n' "$(du -sb "$1" | cut -f1)"; else printf 'used_bytes=absent\n'; fi
+  if [ -e "$1" ]; then printf 'used_bytes=%s\n' "$(du -sbH "$1" | cut -f1)"; else printf 'used_bytes=absent\n'; fi
   if [ -w "$fo_state_at" ]; then printf 'writable=yes\n'; else printf 'writable=no\n'; fi
 }
 
@@ -122,13 +139,17 @@ fo_run() {
   else timeout -k 5 "$fo_limit" runuser -u "$fo_user" -- "$@"; fi
 }
 
+# A file's size and hash; its content too when it is no larger than LIMIT bytes.
 fo_get() {
-  printf 'sha256=%s\n' "$(sha256sum <"$1" | cut -d' ' -f1)"
-  base64 <"$1"
+  fo_bytes=$(wc -c <"$1") && fo_sum=$(sha256sum <"$1") || return
+  printf 'bytes=%d\nsha256=%s\n' "$fo_bytes" "${fo_sum%% *}"
+  [ "$fo_bytes" -gt "$2" ] || base64 <"$1"
 }
 
 # ---- waiting -------------------------------------------------------------------------------------------------
 
+# Only a positive reading counts: a unit whose state cannot be read is not called dead.
+fo_dead() { case $(systemctl show "$1" -p ActiveState --value 2>/dev/null) in inactive|failed) return 0;; *) return 1;; esac; }
 fo_metric() {
   curl -sS -g --noproxy '*' --max-time 2 -- "$1" 2>/dev/null |
     awk -v name="$2" '$1 == name || index($1, name "{") == 1 { sum += $NF; seen = 1 } END { if (seen) printf "%d\n", sum }'
@@ -138,7 +159,17 @@ fo_await_metric() {
   while :; do
     fo_value=$(fo_metric "$1" "$2")
     if [ -n "$fo_value" ] && [ "$fo_value" -gt "$3" ]; then printf 'seen=%s\ntime=%s\n' "$fo_value" "$(date +%s.%N)"; return 0; fi
+    fo_dead "$5" && { printf 'seen=dead\n'; return 0; }
     [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
+    sleep 0.2
+  done
+}
+fo_await_head() {
+  fo_until=$(($(date +%s) + $3))
+  while :; do
+    fo_head=$(curl -sS -g --noproxy '*' --max-time 2 -- "$1/beacon/headers/head" 2>/dev/null | sed -n 's/.*"slot":"\{0,1\}\([0-9][0-9]*\).*/\1/p')
+    if [ -n "$fo_head" ] && [ "$fo_head" -ge "$2" ]; then printf 'head=%s\n' "$fo_head"; return 0; fi
+    [ "$(date +%s)" -lt "$fo_until" ] || { printf 'head=no\n'; return 0; }
     sleep 0.2
   done
 }
@@ -146,7 +177,8 @@ fo_await_journal() {
   fo_until=$(($(date +%s) + $4))
   while :; do
     fo_hit=$(journalctl -u "$1" --since "@$2" -o short-unix --no-pager -q 2>/dev/null | grep -F -m1 -e "$3")
-    if [ -n "$fo_hit" ]; then printf 'seen=%s\ntime=%s\n' "$fo_hit" "${fo_hit%% *}"; return 0; fi
+    if [ -n "$fo_hit" ]; then printf 'seen=yes\ntime=%s\n' "${fo_hit%% *}"; return 0; fi
+    fo_dead "$1" && { printf 'seen=dead\n'; return 0; }
     [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
     sleep 0.2
   done
@@ -213,9 +245,14 @@ fo_stop() {
 fo_start() { systemctl reset-failed "$1" 2>/dev/null; timeout -k 2 "$2" systemctl start "$1"; }
 
 fo_generation() {
+  case $1 in ''|*[!0-9]*) echo "not a generation: $1" >&2; return 2;; esac
   fo_state_dir || return
-  fo_now=$(sed -n 's/.*"generation":\([0-9][0-9]*\).*/\1/p' "$FO_STATE/generation.json" 2>/dev/null | head -n 1)
-  if [ -n "$fo_now" ] && [ "$fo_now" -gt "$1" ]; then echo "generation $fo_now lies here, $1 would lower it" >&2; return 3; fi
+  if [ -e "$FO_STATE/generation.json" ] || [ -L "$FO_STATE/generation.json" ]; then
+    fo_now=$(sed -n 's/.*"generation":\([0-9][0-9]*\).*/\1/p' "$FO_STATE/generation.json" | head -n 1)
+    # A paper that does not say its number may say a higher one.
+    [ -n "$fo_now" ] || { echo "the generation that lies here cannot be read" >&2; return 3; }
+    [ "$fo_now" -le "$1" ] || { echo "generation $fo_now lies here, $1 would lower it" >&2; return 3; }
+  fi
   printf '%s\n' "$2" | fo_write "$FO_STATE/generation.json" 0644 || return
   fo_papers
 }
@@ -225,7 +262,24 @@ fo_work_dir() {
   if [ -n "$2" ]; then chown "$2" "$FO_STATE/work/$1" || return; fi
   printf '%s\n' "$FO_STATE/work/$1"
 }
-fo_clear_work() { case $1 in ''|*/*|.*) return 2;; esac; rm -rf "${FO_STATE:?}/work/$1"; }
+fo_clear_work() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  rm -rf "${FO_STATE:?}/work/$1" "${FO_STATE:?}/work/$1".* && { rmdir "$FO_STATE/work" "$FO_STATE" 2>/dev/null || :; }
+}
+
+# Whether a path that does not show is really absent.
+fo_absent() {
+  if [ ! -L "$1" ] && fo_searchable "$1"; then return 0; fi
+  echo "$1 cannot be looked at" >&2; return 5
+}
+
+# A private copy of a database in the run's work directory, so that a client may open it and the original stays as it is.
+fo_copy() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  if [ ! -e "$2" ]; then fo_absent "$2" && printf 'copy=absent\n'; return; fi
+  fo_to=$FO_STATE/work/$1/$(basename "$2")
+  rm -rf "$fo_to" && cp -aH "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
+}
 
 # Every file below a path with its hash, in a fixed order: equal text means equal content.
 fo_sums() {
@@ -233,14 +287,16 @@ fo_sums() {
   else sha256sum <"$1"; fi
 }
 
-# The old database is copied once per run; a second call proves the copy again and never overwrites it.
+# The old database is copied once per run; a second call proves the copy again and never overwrites it. (cp -H: of a
+# database that is reached through a link, the content is copied and not the link.)
 fo_archive() {
   case $1 in ''|*/*|.*) return 2;; esac
   fo_to=$FO_STATE/archive/$1
-  if [ ! -e "$2" ]; then printf 'archive=absent\n'; return 0; fi
+  if [ ! -e "$2" ]; then fo_absent "$2" && printf 'archive=absent\n'; return; fi
   fo_state_dir && mkdir -p "$fo_to" && chmod 0700 "$FO_STATE/archive" "$fo_to" || return
   if [ ! -e "$fo_to/complete" ]; then
-    rm -rf "$fo_to/old" "$fo_to/old.part" && cp -a "$2" "$fo_to/old.part" || return
+    rm -rf "$fo_to/old" "$fo_to/old.part" && cp -aH "$2" "$fo_to/old.part" || return
+    # shellcheck disable=SC2015 # the last part is for either of the first two failing
     fo_was=$(fo_sums "$2") && [ "$fo_was" = "$(fo_sums "$fo_to/old.part")" ] || { echo "the copy differs from the original" >&2; return 4; }
     printf '%s\n' "$fo_was" >"$fo_to/sums" && mv "$fo_to/old.part" "$fo_to/old" && sync -f "$fo_to" || return
     : >"$fo_to/complete" && sync "$fo_to/complete" "$fo_to" || return
@@ -252,6 +308,7 @@ fo_archive() {
 fo_put_back() {
   case $1 in ''|*/*|.*) return 2;; esac
   fo_from=$FO_STATE/archive/$1
+  # shellcheck disable=SC2015 # likewise
   [ -e "$fo_from/complete" ] && [ "$(fo_sums "$fo_from/old")" = "$(cat "$fo_from/sums")" ] || { echo "no verified copy in $fo_from" >&2; return 4; }
   rm -rf "$2.failover-back" && cp -a "$fo_from/old" "$2.failover-back" || return
   if [ -e "$2" ]; then rm -rf "$fo_from/failed" && mv "$2" "$fo_from/failed" || return; fi
@@ -259,7 +316,8 @@ fo_put_back() {
 }
 
 fo_put() {
-  case $1$2 in */*|.*) return 2;; esac
+  case $1 in ''|*/*|.*) return 2;; esac
+  case $2 in ''|*/*|.*) return 2;; esac
   fo_file=$FO_STATE/work/$1/$2
   printf %s "$5" | base64 -d >"$fo_file.new" || return
   [ "$(sha256sum <"$fo_file.new" | cut -d' ' -f1)" = "$4" ] || { rm -f "$fo_file.new"; echo "what arrived does not have the hash that was sent" >&2; return 4; }

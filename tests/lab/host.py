@@ -12,8 +12,8 @@ from pathlib import Path
 
 import processes
 from settings import (
-    BASE, BRIDGE, BRIDGE_ADDRESS, CLIENT_KEY, DATA, LODESTAR, NODE, NPM, PARAMS, PREFIX_LENGTH, STATE, UNIT, HostPlan,
-)
+    BASE, BEACON_ADDRESS, BRIDGE, CLIENT_KEY, DATA, LODESTAR, NODE, NPM, PARAMS, PREFIX_LENGTH, STATE, UNIT, HostPlan,
+)  # fmt: skip
 from waiting import wait_for
 
 LODESTAR_PARAMS = """\
@@ -42,6 +42,9 @@ TimeoutStopSec=30
 [Install]
 WantedBy=multi-user.target
 """
+
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+"""Where an operator puts it by hand, so `systemctl mask` does not work on it."""
 
 
 class Host:
@@ -72,22 +75,27 @@ class Host:
     def install(self) -> None:
         """Names the host and gives it keys of its own, the lab's users and, if planned, a validator."""
         self.write("/etc/hostname", f"{self.name}\n")
-        self.write("/etc/hosts", f"127.0.0.1 localhost {self.name}\n{BRIDGE_ADDRESS} beacon\n")
+        self.write("/etc/hosts", f"127.0.0.1 localhost {self.name}\n{BEACON_ADDRESS} beacon\n")
         self.write("/etc/machine-id", "")
         call("ssh-keygen", "-q", "-A", "-f", str(self.root))
         public = CLIENT_KEY.with_suffix(".pub").read_text()
         for home in ("/root", "/home/ops", "/home/nosudo"):
+            owner = self.inside(home).stat()
             self.write(f"{home}/.ssh/authorized_keys", public)
+            for path in (f"{home}/.ssh", f"{home}/.ssh/authorized_keys"):
+                os.chown(self.inside(path), owner.st_uid, owner.st_gid)
             os.chmod(self.inside(f"{home}/.ssh"), 0o700)
         if self.plan.validator:
             self.install_validator()
 
     def install_validator(self) -> None:
-        link = self.inside("/usr/local/bin/lodestar")
-        link.symlink_to(LODESTAR)
+        self.inside("/usr/local/bin/lodestar").symlink_to(LODESTAR)
         self.write(PARAMS, LODESTAR_PARAMS)
-        text = UNIT_TEXT.format(data=DATA, params=PARAMS, beacon=self.plan.beacon_url)
-        self.write(f"/etc/systemd/system/{UNIT}", text)
+        self.write(UNIT_FILE, self.unit_text())
+
+    def unit_text(self) -> str:
+        """The validator's unit as its operator wrote it."""
+        return UNIT_TEXT.format(data=DATA, params=PARAMS, beacon=self.plan.beacon_url)
 
     def plug(self) -> None:
         """A network namespace with one cable to the lab's bridge."""
@@ -256,9 +264,9 @@ class Host:
         out = self.run("systemctl", "show", UNIT, *(f"-p{name}" for name in wanted)).stdout
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
-    def signs_now(self) -> bool:
-        """Whether the validator's unit is active (says nothing about other ways to sign)."""
-        return self.unit("ActiveState")["ActiveState"] == "active"
+    def validator_pids(self) -> list[int]:
+        """Every process in the host that runs the validator's program, by whatever unit or none (ids outside)."""
+        return [pid for pid in self.members() if "validator" in (line := command_line(pid)) and any("lodestar" in word for word in line)]
 
     @property
     def namespace(self) -> str:
@@ -283,11 +291,19 @@ def inner_id(pid: int) -> str:
 
 
 def pid_space(pid: int) -> str | None:
+    """A process's id namespace; None if it has ended or is not ours to look at."""
     try:
         return os.readlink(f"/proc/{pid}/ns/pid")
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return None
 
 
 def all_pids() -> list[int]:
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def command_line(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return []

@@ -4,6 +4,7 @@
 It touches nothing outside its state folder but one bridge, its namespaces and its mounts.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ import chain
 import processes
 from host import Host, call
 from settings import (
-    BRIDGE, BRIDGE_ADDRESS, CLIENT_KEY, CONTROL_PORT, HERE, HOSTS, KNOWN_HOSTS, PREFIX_LENGTH, REFEREE_LOG, SSH_CONFIG, STATE, UNIT,
+    BEACON_ADDRESS, BRIDGE, BRIDGE_ADDRESS, CACHE, CLIENT_KEY, CONTROL_PORT, HERE, HOSTS, KNOWN_HOSTS, PREFIX_LENGTH, REFEREE_LOG, SSH_CONFIG, STATE, UNIT,
 )  # fmt: skip
 from waiting import wait_for
 
@@ -34,6 +35,9 @@ The lab is up.
   take down  tests/lab/run --down
 """
 
+OWNER = STATE / "owner"
+"""Who takes the lab down: `hand`, or the process id of a pytest; empty while it is coming up."""
+
 
 class Lab:
     """Everything that runs; holds no state of its own that is not on disk."""
@@ -47,9 +51,10 @@ class Lab:
     def up(self) -> None:
         """From nothing to a finalising chain with val-a signing and val-b installed and stopped."""
         self.down()
+        began = time.monotonic()
         STATE.mkdir(parents=True)
         STATE.chmod(0o711)
-        (STATE / "owner").write_text(str(os.getpid()))
+        OWNER.touch()
         make_keys()
         make_bridge()
         processes.start("referee", ["nice", "-n", "-10", sys.executable, str(HERE / "proxy.py")])
@@ -63,7 +68,8 @@ class Lab:
             host.wait_up()
         wait_for("referee", lambda: self.referee()["genesis_time"] > 0, 30)
         self.a.run("systemctl", "enable", "--now", UNIT)
-        wait_for("first message of val-a", lambda: '"val-a"' in REFEREE_LOG.read_text(), 90, 0.5)
+        wait_for("first message of val-a", lambda: '"val-a"' in REFEREE_LOG.read_text(), 90, 0.2)
+        (STATE / "logs" / "up").write_text(f"{time.monotonic() - began:.1f} s\n")
 
     def down(self) -> None:
         """Takes away all that `up` made; harmless if there is nothing."""
@@ -101,6 +107,15 @@ class Lab:
         )  # fmt: skip
 
 
+@contextlib.contextmanager
+def alone():
+    """One lab is brought up or taken down at a time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lab.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def make_keys() -> None:
     CLIENT_KEY.parent.mkdir(parents=True, mode=0o700)
     call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "failover-lab", "-f", str(CLIENT_KEY))
@@ -108,7 +123,8 @@ def make_keys() -> None:
 
 def make_bridge() -> None:
     call("ip", "link", "add", BRIDGE, "type", "bridge")
-    call("ip", "address", "add", f"{BRIDGE_ADDRESS}/{PREFIX_LENGTH}", "dev", BRIDGE)
+    for address in (BRIDGE_ADDRESS, BEACON_ADDRESS):
+        call("ip", "address", "add", f"{address}/{PREFIX_LENGTH}", "dev", BRIDGE)
     call("ip", "link", "set", BRIDGE, "up")
 
 
@@ -131,29 +147,38 @@ def write_ssh_files(lab: Lab) -> None:
     SSH_CONFIG.chmod(0o600)
 
 
-def main(command: str, *options: str) -> int:
+def bring_up(owner: str) -> Lab:
+    """A lab that is up; if it had to be brought up, `owner` is noted as whose it is."""
     lab = Lab()
-    if command == "up":
+    with alone():
         if lab.is_up():
-            print(lab.describe(), end="")
-            return 0
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        began = time.monotonic()
+            return lab
         try:
             lab.up()
         except BaseException:
             lab.down()
             raise
-        (STATE / "owner").write_text("hand")
-        print(lab.describe(), f" up after   {time.monotonic() - began:.0f} s\n", sep="", end="")
+        OWNER.write_text(owner)
+    return lab
+
+
+def take_down(owner: str | None = None) -> None:
+    """Takes the lab down, or only if it is the given owner's."""
+    with alone():
+        if owner is None or (OWNER.exists() and OWNER.read_text() in (owner, "")):
+            Lab().down()
+
+
+def main(command: str, *options: str) -> int:
+    if command == "up":
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        print(bring_up("hand").describe(), end="")
     elif command == "down":
-        owner = (STATE / "owner").read_text() if (STATE / "owner").exists() else ""
-        if not options or owner == options[-1]:
-            lab.down()
+        take_down(options[1] if options[:1] == ("--owned-by",) else None)
     elif command == "status":
-        print("up" if lab.is_up() else "down", json.dumps(lab.referee()))
+        print("up" if Lab().is_up() else "down", json.dumps(Lab().referee()))
     else:
-        print("usage: lab.py up|down|status", file=sys.stderr)
+        print("usage: lab.py up | down [--owned-by OWNER] | status", file=sys.stderr)
         return 2
     return 0
 

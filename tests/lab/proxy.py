@@ -19,13 +19,13 @@ import time
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
 from settings import (
-    BEACON_PORT, BRIDGE_ADDRESS, CONTROL_PORT, HOSTS, KEYS, REFEREE_LOG, SECONDS_PER_SLOT, SLOTS_PER_EPOCH, VALIDATORS, HostPlan,
+    BEACON_ADDRESS, BEACON_PORT, BRIDGE_ADDRESS, CONTROL_PORT, HOSTS, KEYS, REFEREE_LOG, SECONDS_PER_SLOT, SLOTS_PER_EPOCH, VALIDATORS, HostPlan,
 )  # fmt: skip
 
 UPSTREAM = f"http://127.0.0.1:{BEACON_PORT}"
 
 FAULTS = {
-    "down": "'refused' (nothing listens), 'hang' (never answers), 'garbage' (200 and HTML), or a status such as 503",
+    "down": "'refused' (nothing listens), 'hang' (no answer until the fault ends), 'garbage' (200 and HTML), or a status such as 503",
     "syncing": "fields merged into data of /eth/v1/node/syncing; is_syncing true also makes health 206",
     "peers": "connected peers in /eth/v1/node/peer_count",
     "genesis": "fields merged into data of /eth/v1/beacon/genesis",
@@ -49,7 +49,8 @@ class Referee:
     def __init__(self) -> None:
         self.faults: dict[str, dict] = {plan.name: {} for plan in HOSTS}
         self.doors: dict[str, "Door"] = {}
-        self.names = {plan.address: plan.name for plan in HOSTS} | {BRIDGE_ADDRESS: "coordinator", "127.0.0.1": "coordinator"}
+        ours = (BRIDGE_ADDRESS, BEACON_ADDRESS, "127.0.0.1")
+        self.names = {plan.address: plan.name for plan in HOSTS} | dict.fromkeys(ours, "coordinator")
         self.committees: dict[tuple[int, int], list[int]] = {}
         self.genesis_time = 0
         self.lines = 0
@@ -146,7 +147,7 @@ class Door:
         if self.runner is None:
             self.runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.01)
             await self.runner.setup()
-            await web.TCPSite(self.runner, BRIDGE_ADDRESS, self.plan.beacon_port, reuse_address=True).start()
+            await web.TCPSite(self.runner, BEACON_ADDRESS, self.plan.beacon_port, reuse_address=True).start()
 
     async def close(self) -> None:
         """Nothing listens any more, and open connections are dropped."""
@@ -176,8 +177,9 @@ class Door:
         """The made-up answer that a fault asks for, if one does."""
         await asyncio.sleep(self.faults.get("delay_s", 0))
         down = self.faults.get("down")
-        if down == "hang":
-            await asyncio.sleep(3600)
+        while down == "hang":
+            await asyncio.sleep(0.2)
+            down = self.faults.get("down")
         if down == "garbage":
             return web.Response(text="<html><body>It works!</body></html>", content_type="text/html")
         if isinstance(down, int):
@@ -188,7 +190,7 @@ class Door:
         if reply is not None:
             return web.json_response(reply.get("body"), status=reply.get("status", 200))
         if request.path == "/eth/v1/node/health" and self.faults.get("syncing", {}).get("is_syncing"):
-            return web.Response(status=206)
+            return web.Response(status=206, text="206")
         return None
 
     async def forward(self, request: web.Request, body: bytes) -> web.StreamResponse:

@@ -19,6 +19,9 @@ LODESTAR = NPM / "node_modules" / ".bin" / "lodestar"
 
 BRIDGE = "fo-lab0"
 BRIDGE_ADDRESS = "10.213.77.1"
+"""The coordinator's address: where ssh connections come from."""
+BEACON_ADDRESS = "10.213.77.2"
+"""The beacon nodes' address, so that a host can lose the coordinator and go on signing."""
 PREFIX_LENGTH = 24
 
 BEACON_PORT = 9596
@@ -46,7 +49,7 @@ class HostPlan:
 
     @property
     def beacon_url(self) -> str:
-        return f"http://{BRIDGE_ADDRESS}:{self.beacon_port}"
+        return f"http://{BEACON_ADDRESS}:{self.beacon_port}"
 
 
 VAL_A = HostPlan("val-a", "10.213.77.11", 9701, True)

@@ -1,0 +1,242 @@
+//! Prysm: one bbolt file, `validator.db`, in its data directory. Exports into a directory under a name of its own.
+//! Must never hand over a minimal database (its export is broken, prysm#17514) or run a command that asks questions.
+
+use crate::guards::evidence::Unit;
+use crate::services::processes::{Program, Signature, Word};
+use crate::transport::Output;
+
+use super::install::{Declared, Install, Overrides, absolute, base, metrics_at};
+use super::{Client, ExportFailure, Proof, nothing_to_ask, nothing_to_learn};
+
+/// Prysm's row.
+pub(super) const CLIENT: Client = Client {
+    name: "prysm",
+    units: &[
+        "prysm-validator.service",
+        "prysmvalidator.service",
+        "prysm-vc.service",
+        "validator.service",
+    ],
+    api_prefixes: &["/eth/v1"],
+    lock_file: "/etc/failover/VALIDATOR_LOCKED",
+    proof: Proof {
+        metric: "validator_successful_attestations",
+        log: "Submitted new attestations",
+    },
+    // The same target without a root counts as a double vote and blacklists the key for ever.
+    skip_when_covered: true,
+    // Keys that never proposed make the exporter say the same of a full database (prysm#17408).
+    no_history_is_certain: false,
+    is_it,
+    install,
+    questions: nothing_to_ask,
+    learn: nothing_to_learn,
+    export,
+    exported_file,
+    read_export,
+    import,
+    read_import,
+    signature,
+};
+
+/// Flags of a validator that make a handover unsafe.
+const DANGEROUS: [(&str, &str); 3] = [
+    (
+        "enable-minimal-slashing-protection",
+        "its export does not work (prysm#17514); convert to the complete database",
+    ),
+    (
+        "clear-db",
+        "it removes the slashing protection at every start; take it out of the unit",
+    ),
+    (
+        "force-clear-db",
+        "it removes the slashing protection at every start; take it out of the unit",
+    ),
+];
+/// Networks that export and import know as switches; they refuse other flags of the validator.
+const NETWORKS: [&str; 5] = ["mainnet", "sepolia", "holesky", "hoodi", "prater"];
+
+fn is_it(unit: &Unit) -> bool {
+    runs_validator(&unit.exec_start) && !super::qrysm::says_qrl(unit)
+}
+
+/// `validator`, `validator-v5.0.3-linux-amd64`, or `prysm.sh validator`.
+pub(super) fn runs_validator(words: &[String]) -> bool {
+    words
+        .iter()
+        .take_while(|word| !word.starts_with('-'))
+        .any(|word| base(word) == "validator" || base(word).starts_with("validator-"))
+}
+
+/// The program ends where the flags begin.
+fn first_flag(words: &[String]) -> Option<usize> {
+    runs_validator(words).then(|| words.iter().take_while(|word| !word.starts_with('-')).count())
+}
+
+fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result<Install, String> {
+    install_as(&CLIENT, &NETWORKS, unit, environment, overrides)
+}
+
+/// The installation of Prysm or of a fork that kept its flags.
+pub(super) fn install_as(
+    client: &Client,
+    networks: &[&str],
+    unit: &Unit,
+    environment: &[String],
+    overrides: &Overrides,
+) -> Result<Install, String> {
+    let declared = Declared::read(unit, environment, overrides, first_flag)?;
+    declared.refuse(&DANGEROUS)?;
+    let flags = &declared.flags;
+    if flags.value(&["config-file"])?.is_some() && overrides.data_dir.is_none() {
+        return Err(
+            "the unit reads its flags from a --config-file, which is not looked into: set data_dir for this \
+                    host in the configuration"
+                .to_string(),
+        );
+    }
+    let data_dir = match overrides
+        .data_dir
+        .clone()
+        .map_or_else(|| flags.value(&["datadir"]), |dir| Ok(Some(dir)))?
+    {
+        Some(dir) => absolute(&dir, unit, "the data directory")?,
+        None => {
+            return Err("the unit gives no --datadir, so the client uses one below its user's home: set data_dir for \
+                        this host in the configuration"
+                .to_string());
+        }
+    };
+    let database = match &overrides.database {
+        Some(path) => absolute(path, unit, "the database")?,
+        None => format!("{data_dir}/validator.db"),
+    };
+    let beacon_urls = match &overrides.beacon_url {
+        Some(url) => vec![url.clone()],
+        None => beacon_urls(
+            flags.list(&["beacon-rest-api-provider"]),
+            flags.list(&["beacon-rpc-provider"]),
+        ),
+    };
+    let metrics_url = match &overrides.metrics_url {
+        Some(url) => Some(url.clone()),
+        None if flags.on(&["disable-monitoring"]) => None,
+        None => Some(metrics_at(
+            flags.value(&["monitoring-host"])?,
+            &flags
+                .value(&["monitoring-port"])?
+                .unwrap_or_else(|| "8081".to_string()),
+        )),
+    };
+    Ok(Install {
+        client: client.name,
+        unit: unit.name.clone(),
+        user: overrides.user.clone().unwrap_or_else(|| unit.user.clone()),
+        program: declared.program,
+        data_dir,
+        database,
+        protection_command: overrides
+            .protection_command
+            .clone()
+            .unwrap_or_else(|| vec!["slashing-protection-history".to_string()]),
+        chain_flags: [flags.switches(networks), overrides.extra_args.clone()].concat(),
+        beacon_urls,
+        metrics_url,
+        lock_file: overrides
+            .lock_file
+            .clone()
+            .unwrap_or_else(|| client.lock_file.to_string()),
+    })
+}
+
+/// The REST addresses; else port 3500, the default, of the host that the validator reaches by gRPC.
+fn beacon_urls(rest: Vec<String>, rpc: Vec<String>) -> Vec<String> {
+    if !rest.is_empty() {
+        return rest;
+    }
+    let hosts: Vec<String> = rpc
+        .iter()
+        .filter_map(|address| address.rsplit_once(':'))
+        .map(|(host, _)| format!("http://{host}:3500"))
+        .collect();
+    if hosts.is_empty() {
+        vec!["http://127.0.0.1:3500".to_string()]
+    } else {
+        hosts
+    }
+}
+
+pub(super) fn export(install: &Install, directory: &str) -> Result<Vec<String>, String> {
+    protection(install, "export", "--slashing-protection-export-dir", directory)
+}
+
+pub(super) fn import(install: &Install, file: &str) -> Result<Vec<String>, String> {
+    protection(install, "import", "--slashing-protection-json-file", file)
+}
+
+/// Every answer is given in flags: what is missing would be asked on a terminal.
+fn protection(install: &Install, verb: &str, flag: &str, path: &str) -> Result<Vec<String>, String> {
+    let expected = format!("{}/validator.db", install.data_dir);
+    if install.database != expected {
+        return Err(format!(
+            "the client looks for {expected}, but the database is {}: set data_dir to its directory",
+            install.database
+        ));
+    }
+    let mut args = vec![
+        verb.to_string(),
+        format!("--datadir={}", install.data_dir),
+        format!("{flag}={path}"),
+        "--accept-terms-of-use".to_string(),
+    ];
+    args.extend(install.chain_flags.iter().cloned());
+    install.protection(args)
+}
+
+pub(super) fn exported_file(directory: &str) -> String {
+    format!("{}/slashing_protection.json", directory.trim_end_matches('/'))
+}
+
+/// "No data" comes as a fatal error or, in other releases, as a warning with exit 0.
+pub(super) fn read_export(output: &Output) -> Result<(), ExportFailure> {
+    let text = format!("{}\n{}", output.stdout, output.stderr);
+    if text.contains("cannot obtain database lock") || text.contains("may be in use by another process") {
+        return Err(ExportFailure::Locked);
+    }
+    if text.contains("No slashing protection data was found") {
+        return Err(ExportFailure::NoHistory);
+    }
+    finished(output, &text, "Successfully wrote").map_err(ExportFailure::Other)
+}
+
+pub(super) fn read_import(output: &Output) -> Result<(), String> {
+    let text = format!("{}\n{}", output.stdout, output.stderr);
+    finished(output, &text, "Slashing protection JSON successfully imported")
+}
+
+fn finished(output: &Output, text: &str, words: &str) -> Result<(), String> {
+    output.ok()?;
+    if text.contains(words) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the client did not say \"{words}\": {}",
+            output.last_words()
+        ))
+    }
+}
+
+pub(super) fn signature(install: &Install) -> Signature {
+    Signature {
+        programs: vec![
+            Program::named(["validator"]),
+            Program::worded([
+                Word::Holds("prysm.sh".to_string()),
+                Word::Is("validator".to_string()),
+            ]),
+        ],
+        bystanders: vec![Program::named(["beacon-chain"])],
+        directories: vec![install.data_dir.clone(), install.database.clone()],
+    }
+}

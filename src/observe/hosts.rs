@@ -1,0 +1,203 @@
+//! The two hosts and their links: asking with patience, side by side, and counting sequential round trips.
+//! Must never take a lost line for an answer, and never try again what another try cannot change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::clients::Install;
+use crate::config::{HostPlan, Plan, Timeouts};
+use crate::guards::Role;
+use crate::transport::{Batch, ErrorKind, Reply, Transport, TransportError};
+
+/// One host of the pair.
+pub struct Host {
+    /// Which of the two.
+    pub role: Role,
+    /// What the configuration says of it.
+    pub plan: HostPlan,
+    /// How it is asked.
+    pub link: Arc<dyn Transport>,
+    /// Its validator as found on the host; none before discovery, or why it was not found.
+    pub install: Result<Install, String>,
+}
+
+impl Host {
+    /// A host that has not been looked at.
+    pub fn new(role: Role, plan: HostPlan, link: Arc<dyn Transport>) -> Host {
+        Host {
+            role,
+            plan,
+            link,
+            install: Err("the host has not been looked at".to_owned()),
+        }
+    }
+
+    /// The name that the operator gave.
+    pub fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    /// Its validator, or an error that names the host.
+    pub fn installed(&self) -> Result<&Install, String> {
+        self.install
+            .as_ref()
+            .map_err(|why| format!("{}: {why}", self.plan.name))
+    }
+}
+
+/// For how long a lost line is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Once: before anything was touched, a host that does not answer is a refusal.
+    Once,
+    /// As long as `timeouts.retry_s`: in mid-run a reconnect may still save the run.
+    Retry,
+}
+
+/// Both hosts and the limits for asking them.
+pub struct Hosts {
+    /// The host that signs now.
+    pub primary: Host,
+    /// The host that is to sign.
+    pub backup: Host,
+    /// Limits in seconds.
+    pub timeouts: Timeouts,
+    clock: Clock,
+    round_trips: AtomicU32,
+}
+
+/// The coordinator's clock, Unix seconds. The system's, except where simulated hosts have their own time.
+pub type Clock = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+impl Hosts {
+    /// The hosts of a plan over these links.
+    pub fn new(plan: &Plan, primary: Arc<dyn Transport>, backup: Arc<dyn Transport>) -> Hosts {
+        Hosts {
+            primary: Host::new(Role::Primary, plan.primary.clone(), primary),
+            backup: Host::new(Role::Backup, plan.backup.clone(), backup),
+            timeouts: plan.timeouts.clone(),
+            clock: Arc::new(|| jiff::Timestamp::now().as_duration().as_secs_f64()),
+            round_trips: AtomicU32::new(0),
+        }
+    }
+
+    /// The same hosts under another clock.
+    pub fn with_clock(self, clock: Clock) -> Hosts {
+        Hosts { clock, ..self }
+    }
+
+    /// Now, Unix seconds of the coordinator.
+    pub fn now_s(&self) -> f64 {
+        (self.clock)()
+    }
+
+    /// The host of a role.
+    pub fn host(&self, role: Role) -> &Host {
+        match role {
+            Role::Primary => &self.primary,
+            Role::Backup => &self.backup,
+        }
+    }
+
+    /// The link itself, for a question that runs beside a counted one.
+    pub fn link_of(&self, role: Role) -> &Arc<dyn Transport> {
+        &self.host(role).link
+    }
+
+    /// Sequential round trips so far; two hosts asked side by side count once, connecting does not count.
+    pub fn round_trips(&self) -> u32 {
+        self.round_trips.load(Ordering::Relaxed)
+    }
+
+    /// Opens both connections side by side. A failure shows again, with its reason, at the first question.
+    pub async fn connect(&self) {
+        let deadline = Duration::from_secs(self.timeouts.connect_s);
+        let _ = tokio::join!(
+            self.primary.link.connect(deadline),
+            self.backup.link.connect(deadline)
+        );
+    }
+
+    /// One question to one host. `limit_s` is what the commands in the batch may take on the host.
+    pub async fn ask(
+        &self,
+        role: Role,
+        batch: &Batch,
+        limit_s: u64,
+        patience: Patience,
+    ) -> Result<Reply, TransportError> {
+        let (reply, tries) = self.tried(role, batch, limit_s, patience).await;
+        self.round_trips.fetch_add(tries, Ordering::Relaxed);
+        reply
+    }
+
+    /// One question to each host, side by side.
+    pub async fn ask_both(
+        &self,
+        primary: &Batch,
+        backup: &Batch,
+        limit_s: u64,
+        patience: Patience,
+    ) -> (Result<Reply, TransportError>, Result<Reply, TransportError>) {
+        let ((a, tries_a), (b, tries_b)) = tokio::join!(
+            self.tried(Role::Primary, primary, limit_s, patience),
+            self.tried(Role::Backup, backup, limit_s, patience)
+        );
+        self.round_trips
+            .fetch_add(tries_a.max(tries_b), Ordering::Relaxed);
+        (a, b)
+    }
+
+    async fn tried(
+        &self,
+        role: Role,
+        batch: &Batch,
+        limit_s: u64,
+        patience: Patience,
+    ) -> (Result<Reply, TransportError>, u32) {
+        let link = &self.host(role).link;
+        let deadline = Duration::from_secs(limit_s + self.timeouts.ask_s);
+        let give_up = Instant::now() + Duration::from_secs(self.timeouts.retry_s);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match link.ask(batch, deadline).await {
+                Ok(reply) => return (Ok(reply), tries),
+                Err(error) => error,
+            };
+            tracing::warn!(host = self.host(role).name(), %error, tries, "no answer");
+            let again = patience == Patience::Retry && may_change(error.kind) && Instant::now() < give_up;
+            if !again {
+                return (Err(error), tries);
+            }
+            // A refused connection answers at once: without a pause this would be a busy loop.
+            sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// Ends both connections.
+    pub async fn close(&self) {
+        tokio::join!(self.primary.link.close(), self.backup.link.close());
+    }
+}
+
+/// Whether trying again can help. A changed host key or a refused login only changes when a person changes it.
+fn may_change(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Refused
+        | ErrorKind::TimedOut
+        | ErrorKind::Unreachable
+        | ErrorKind::Lost
+        | ErrorKind::Garbled => true,
+        ErrorKind::HostKeyChanged
+        | ErrorKind::HostKeyUnknown
+        | ErrorKind::HostKeyUninterpretable
+        | ErrorKind::Authentication
+        | ErrorKind::Sudo
+        | ErrorKind::CommandMissing
+        | ErrorKind::BadDestination => false,
+    }
+}

@@ -1,0 +1,122 @@
+//! What a run knows in this process, and what of it survives in the journal's facts. After a resume only `Found` is
+//! known; everything else is observed afresh. Must never let a fence proof outlive its validity or be used twice.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::guards::{FenceReading, Finding, Generation};
+use crate::observe::Exported;
+use crate::protection::{FloorMap, History, Interchange, Merged};
+
+/// Who a run is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunIdentity {
+    /// Run id.
+    pub id: String,
+    /// `primary->backup`.
+    pub pair: String,
+    /// user@machine of the coordinator.
+    pub coordinator: String,
+}
+
+/// What the preflight found and a resumed run still has to know. Kept as facts of `PreflightPassed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// Whether the primary's validator ran before the run.
+    pub primary_ran: bool,
+    /// Whether the primary's unit was enabled before the run.
+    pub primary_enabled: bool,
+    /// `0x` and 64 hex digits, from the backup's beacon node, compared with every other source.
+    pub genesis_validators_root: String,
+    /// Unix seconds.
+    pub genesis_time: u64,
+    /// Seconds.
+    pub seconds_per_slot: f64,
+    /// Slots.
+    pub slots_per_epoch: u64,
+    /// Validator indices of the keys on this chain.
+    pub indices: Vec<u64>,
+    /// How many keys the run is about.
+    pub keys: usize,
+}
+
+/// Evidence that the primary cannot sign, good for a while. Starting the backup consumes it.
+#[derive(Debug)]
+pub struct FenceProof {
+    /// What a later look is compared with.
+    pub reading: FenceReading,
+    /// How many consecutive readings it rests on.
+    pub readings: u32,
+    taken: Instant,
+    valid: Duration,
+}
+
+impl FenceProof {
+    /// A proof from readings that have just been taken.
+    pub fn new(reading: FenceReading, readings: u32, valid_s: f64) -> FenceProof {
+        FenceProof {
+            reading,
+            readings,
+            taken: Instant::now(),
+            valid: Duration::from_secs_f64(valid_s),
+        }
+    }
+
+    /// Seconds until it expires; negative when it has.
+    pub fn left_s(&self) -> f64 {
+        self.valid.as_secs_f64() - self.taken.elapsed().as_secs_f64()
+    }
+
+    /// The proof itself, if it has not expired.
+    pub fn unexpired(self) -> Option<FenceProof> {
+        (self.left_s() > 0.0).then_some(self)
+    }
+
+    /// The same proof, confirmed by one more positive reading now.
+    pub fn confirmed(self) -> FenceProof {
+        FenceProof {
+            taken: Instant::now(),
+            readings: self.readings + 1,
+            ..self
+        }
+    }
+}
+
+/// What the run has found out in this process.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// From the preflight, or from the journal after a resume.
+    pub found: Option<Found>,
+    /// Generation of this run, once claimed.
+    pub generation: Option<u64>,
+    /// Positive readings taken so far in a row, and what the last one saw.
+    pub readings: Option<(u32, FenceReading)>,
+    /// The fence proof, until the start consumes it.
+    pub fence: Option<FenceProof>,
+    /// The primary's export after the fence.
+    pub primary_history: Option<Interchange>,
+    /// The backup's export after the fence.
+    pub backup_history: Option<Interchange>,
+    /// The backup's folded history before the import.
+    pub backup_before: Option<History>,
+    /// The backup's export that travelled behind the import; read once.
+    pub after_import: Option<Result<Exported, String>>,
+    /// The merged floors.
+    pub merged: Option<Merged>,
+    /// Hash of the merged floors that an earlier process of this run wrote.
+    pub floors_sha256: Option<String>,
+    /// The backup's floors as read back.
+    pub read_back: Option<FloorMap>,
+    /// When the primary was asked to stop, Unix seconds of the coordinator.
+    pub stop_asked_s: Option<f64>,
+    /// When the backup was started, Unix seconds of the backup.
+    pub started_s: Option<f64>,
+    /// The backup's clock minus ours, seconds.
+    pub backup_offset_s: f64,
+    /// The generations that lay on the hosts (primary, backup) before the claim.
+    pub papers: Option<(Option<Generation>, Option<Generation>)>,
+    /// The last judgement.
+    pub findings: Vec<Finding>,
+}

@@ -1,0 +1,191 @@
+//! The only way to a signer: judge everything again with fresh evidence, then unbar and start the backup, consuming
+//! the fence proof. Must never start without an unexpired proof, and never believe a start that was not read back.
+
+use serde_json::json;
+
+use super::fence::{Proof, Reading, bar_calls, generation_call, install, prove, reading_of};
+use super::history::export_backup;
+use super::{Done, FenceProof, Happened, World};
+use crate::guards::{Life, Role, RunEvidence, Stage, blocking, judge, life};
+use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
+use crate::protection::FloorMap;
+use crate::protocol::Event;
+use crate::services::host::read_identity;
+use crate::transport::{Call, Op};
+
+/// Judges every guard of the start. After a resume it first takes what this process does not know: the proof, the
+/// merged floors of the earlier process, the backup's database.
+pub(super) async fn judge_start(world: &mut World) -> Done {
+    let proof = match world.memory.fence.take().and_then(FenceProof::unexpired) {
+        Some(proof) => proof,
+        None => match prove(world, Role::Primary, None).await {
+            Proof::Positive(count, reading) => FenceProof::new(reading, count, world.plan.checks.valid_s),
+            Proof::Not(happened) if happened.event == Event::LineLost => return Err(happened),
+            Proof::Not(happened) => {
+                return Err(Happened {
+                    event: Event::StartForbidden,
+                    ..happened
+                });
+            }
+        },
+    };
+    let merged = merged_floors(world)?;
+    if world.memory.read_back.is_none() {
+        let found = export_backup(world).await.map_err(|happened| {
+            if happened.event == Event::ReadBackFails {
+                Happened {
+                    event: Event::StartForbidden,
+                    ..happened
+                }
+            } else {
+                happened
+            }
+        })?;
+        world.memory.read_back = Some(found.floors);
+    }
+    let run = RunEvidence {
+        id: Some(world.run.id.clone()),
+        generation: world.memory.generation,
+        fence: Some(proof.reading.clone()),
+        fence_left_s: Some(proof.left_s()),
+        merged: Some(merged),
+        read_back: world.memory.read_back.clone(),
+    };
+    let seen = evidence(&world.hosts, &world.plan, Scope::Start, run, Patience::Retry).await;
+    if let Err(why) = seen.primary.identity.known().and(seen.backup.identity.known()) {
+        return Err(Happened::new(Event::LineLost, why.to_owned()));
+    }
+    let findings = judge(&seen, Stage::Start);
+    world.memory.findings.clone_from(&findings);
+    let facts = json!({ "findings": findings });
+    if let Some(first) = blocking(&findings).first() {
+        return Ok(Happened::with(
+            Event::StartForbidden,
+            format!("{}: {}", first.id, first.why),
+            facts,
+        ));
+    }
+    let readings = proof.readings + 1;
+    world.memory.fence = Some(proof.confirmed());
+    Ok(Happened::with(
+        Event::StartAllowed,
+        format!(
+            "{} guards passed, fence confirmed by reading {readings}",
+            findings.len()
+        ),
+        facts,
+    ))
+}
+
+/// The floors that this run merged, in this process or in an earlier one.
+fn merged_floors(world: &World) -> Result<FloorMap, Happened> {
+    if let Some(merged) = &world.memory.merged {
+        return Ok(merged.floors().clone());
+    }
+    let forbidden = |why: String| Happened::new(Event::StartForbidden, format!("the merged floors: {why}"));
+    let sha256 = world
+        .memory
+        .floors_sha256
+        .as_deref()
+        .ok_or_else(|| forbidden("were never computed".to_owned()))?;
+    let bytes = world
+        .dir
+        .read("merged-floors.json", sha256)
+        .map_err(|error| forbidden(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| forbidden(error.to_string()))
+}
+
+/// Unbars and starts the backup, and reads it back.
+pub(super) async fn start_backup(world: &mut World) -> Done {
+    let proof = world
+        .memory
+        .fence
+        .take()
+        .and_then(FenceProof::unexpired)
+        .ok_or_else(|| {
+            Happened::new(
+                Event::LineLost,
+                "the fence proof ran out before the start was asked; nothing was started",
+            )
+        })?;
+    started(world, proof).await
+}
+
+/// Takes the proof by value: one proof, one start.
+async fn started(world: &mut World, proof: FenceProof) -> Done {
+    let install = install(&world.hosts.backup)?;
+    let limit_s = world.plan.timeouts.start_s;
+    let mut batch = vec![
+        Call::new(Op::Identity, [""; 0]),
+        generation_call(world, "signer")?,
+        Call::new(Op::Unbar, [&install.unit, &install.lock_file, "enable"]),
+        Call::new(Op::Start, [&install.unit, &limit_s.to_string()]),
+    ];
+    let first = batch.len();
+    batch.extend(reading_calls(&install));
+    // Once: a second start must never be asked before it was looked what became of the first.
+    let reply = world
+        .hosts
+        .ask(Role::Backup, &batch, limit_s, Patience::Once)
+        .await?;
+    let name = world.hosts.backup.name().to_owned();
+    let began = reply.outputs.first().and_then(|output| {
+        read_identity(&reply.machine_id, &reply.boot_id, output, 0.0, 0.0)
+            .ok()
+            .map(|it| it.clock_offset_s)
+    });
+    world.memory.started_s = began;
+    let seen = read_reading(&world.hosts.backup, &reply, first);
+    let running = seen
+        .unit
+        .known()
+        .is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0);
+    let facts = json!({ "started_s": began, "fence_left_s": proof.left_s() });
+    match life(&seen) {
+        Life::Alive(_) if running => Ok(Happened::with(
+            Event::BackupStarted,
+            format!("{name}: {} runs", install.unit),
+            facts,
+        )),
+        Life::Alive(why) | Life::Stopped(why) => {
+            let said: Vec<&str> = reply
+                .outputs
+                .iter()
+                .take(first)
+                .filter(|output| output.status != 0)
+                .map(|output| output.last_words())
+                .collect();
+            let why = format!("{name} does not run after the start: {why}; {}", said.join("; "));
+            Ok(Happened::with(Event::StartFailed, why, facts))
+        }
+        Life::Unknown(why) => Err(Happened::with(Event::LineLost, why, facts)),
+    }
+}
+
+/// Looks what became of a start whose answer was lost. A backup that does not run is barred again.
+pub(super) async fn look_at_backup(world: &mut World) -> Done {
+    let host = &world.hosts.backup;
+    let batch = reading_calls(&install(host)?);
+    let reply = world.hosts.ask(Role::Backup, &batch, 5, Patience::Retry).await?;
+    match reading_of(&read_reading(host, &reply, 0)) {
+        Reading::Alive(why) => return Ok(Happened::new(Event::BackupRuns, why)),
+        Reading::Unknown(why) => return Err(Happened::new(Event::LineLost, why)),
+        Reading::Positive(_) => {
+            return Ok(Happened::new(
+                Event::BackupStands,
+                format!("{}: stopped and barred", host.name()),
+            ));
+        }
+        Reading::Unbarred(_) => {}
+    }
+    let (batch, first) = bar_calls(world, host)?;
+    let reply = world.hosts.ask(Role::Backup, &batch, 10, Patience::Retry).await?;
+    match reading_of(&read_reading(host, &reply, first)) {
+        Reading::Positive(_) => Ok(Happened::new(
+            Event::BackupStands,
+            format!("{}: barred again", host.name()),
+        )),
+        Reading::Alive(why) => Ok(Happened::new(Event::BackupRuns, why)),
+        Reading::Unbarred(why) | Reading::Unknown(why) => Err(Happened::new(Event::LineLost, why)),
+    }
+}

@@ -1,0 +1,302 @@
+//! After the start: wait for the backup's first attestation, see it on chain, and see the primary still fenced. An
+//! alive primary ends the wait at once. Must never call a hand-over complete that was not seen from both ends.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+
+use super::fence::{Reading, install, reading_of};
+use super::{Done, Found, Happened, World};
+use crate::beacon::{
+    Included, block_questions, duties_question, liveness_question, read_inclusion, read_liveness,
+};
+use crate::clients::Install;
+use crate::guards::Role;
+use crate::observe::{Patience, client, read_reading, reading_calls};
+use crate::protocol::Event;
+use crate::transport::{Batch, Call, Op, Output};
+
+/// Longest single wait on the backup, seconds; the primary is read again between two waits.
+const STRETCH_S: u64 = 16;
+/// Seconds for one request to the beacon node.
+const HTTP_S: u64 = 5;
+
+/// The backup's first attestation, as its client tells it.
+struct First {
+    /// Unix seconds of the backup's clock.
+    at_s: f64,
+    /// The slot of that moment.
+    slot: u64,
+}
+
+/// Watches until both ends were seen, or time runs out.
+pub(super) async fn watch(world: &mut World) -> Done {
+    let found = world
+        .memory
+        .found
+        .clone()
+        .ok_or_else(|| ran_out("the chain is not known", json!({})))?;
+    let epoch_s = found.seconds_per_slot * found.slots_per_epoch as f64;
+    let limit_s = world
+        .plan
+        .timeouts
+        .watch_s
+        .map_or_else(|| (3.0 * epoch_s).max(30.0), |limit_s| limit_s as f64);
+    let give_up = Instant::now() + Duration::from_secs_f64(limit_s);
+    let first = first_attestation(world, &found, give_up).await?;
+    let mut facts = json!({ "first_attestation_s": first.at_s, "first_slot": first.slot });
+    if let (Some(asked), true, Value::Object(facts)) =
+        (world.memory.stop_asked_s, found.primary_ran, &mut facts)
+    {
+        facts.insert(
+            "gap_s".to_owned(),
+            json!(first.at_s - world.memory.backup_offset_s - asked),
+        );
+    }
+    let included = on_chain(world, &found, &first, give_up)
+        .await
+        .map_err(|happened| merge_facts(happened, &facts))?;
+    let mut happened = match included {
+        Ok(slot) => {
+            facts["on_chain_slot"] = json!(slot);
+            Happened::new(
+                Event::AttestationSeen,
+                format!(
+                    "{} attested to slot {slot}, and a block holds it",
+                    world.hosts.backup.name()
+                ),
+            )
+        }
+        Err(why) => Happened::new(
+            Event::WatchRanOut,
+            format!(
+                "{} publishes attestations, but none was seen on chain in time ({why})",
+                world.hosts.backup.name()
+            ),
+        ),
+    };
+    happened.facts = facts;
+    Ok(happened)
+}
+
+fn ran_out(why: impl Into<String>, facts: Value) -> Happened {
+    Happened::with(Event::WatchRanOut, why, facts)
+}
+
+fn merge_facts(mut happened: Happened, facts: &Value) -> Happened {
+    if let (Value::Object(into), Value::Object(from)) = (&mut happened.facts, facts) {
+        into.extend(from.clone());
+    }
+    happened
+}
+
+/// Waits on the backup's own host, while the primary is read side by side. Only positive readings of the primary let
+/// the wait end well; one that says alive ends it at once.
+async fn first_attestation(world: &World, found: &Found, give_up: Instant) -> Result<First, Happened> {
+    let primary = reading_calls(&install(&world.hosts.primary)?);
+    let mut primary_said = "it was not read".to_owned();
+    loop {
+        let left_s = give_up.saturating_duration_since(Instant::now()).as_secs();
+        let stretch_s = left_s.clamp(1, STRETCH_S);
+        let wait = await_calls(world, stretch_s)?;
+        let (hosts, waiting) = (&world.hosts, &wait);
+        let backup = hosts.ask(Role::Backup, waiting, stretch_s, Patience::Once);
+        tokio::pin!(backup);
+        let reading = hosts
+            .link_of(Role::Primary)
+            .ask(&primary, Duration::from_secs(5 + world.plan.timeouts.ask_s));
+        tokio::pin!(reading);
+        let mut primary_read = false;
+        let reply = loop {
+            tokio::select! {
+                reply = &mut reading, if !primary_read => {
+                    primary_read = true;
+                    let seen = match reply {
+                        Ok(reply) => reading_of(&read_reading(&world.hosts.primary, &reply, 0)),
+                        Err(error) => Reading::Unknown(error.to_string()),
+                    };
+                    match seen {
+                        Reading::Alive(why) => return Err(Happened::new(Event::PrimaryAlive, why)),
+                        Reading::Positive(_) => primary_said.clear(),
+                        Reading::Unbarred(why) | Reading::Unknown(why) => primary_said = why,
+                    }
+                }
+                reply = &mut backup, if primary_read => break reply,
+            }
+        };
+        match reply
+            .map_err(|error| error.to_string())
+            .and_then(|reply| await_output(&reply.outputs))
+        {
+            Ok(Waited::Seen(at_s)) if primary_said.is_empty() => return Ok(at(at_s, found)),
+            Ok(Waited::Seen(at_s)) if Instant::now() >= give_up => {
+                let facts = json!({ "first_attestation_s": at_s });
+                let why =
+                    format!("the backup signs, but the primary could not be seen fenced: {primary_said}");
+                return Err(ran_out(why, facts));
+            }
+            Ok(Waited::Dead) => {
+                let why = format!("{}: its validator has ended", world.hosts.backup.name());
+                return Err(Happened::new(Event::BackupDied, why));
+            }
+            Ok(Waited::Seen(_) | Waited::NotYet) | Err(_) if Instant::now() < give_up => {}
+            Ok(Waited::Seen(_) | Waited::NotYet) => {
+                return Err(ran_out("no attestation was published in time", json!({})));
+            }
+            Err(why) => {
+                return Err(ran_out(
+                    format!("the backup could not be seen attesting: {why}"),
+                    json!({}),
+                ));
+            }
+        }
+    }
+}
+
+fn at(at_s: f64, found: &Found) -> First {
+    // Slots and seconds since genesis are far below 2^53; a time before genesis gives slot 0.
+    let slot = ((at_s - found.genesis_time as f64) / found.seconds_per_slot)
+        .floor()
+        .max(0.0) as u64;
+    First { at_s, slot }
+}
+
+/// The client's metric where it serves one, else its log.
+fn await_calls(world: &World, stretch_s: u64) -> Result<Batch, Happened> {
+    let install: Install = install(&world.hosts.backup)?;
+    let proof = client(&install).map_err(|why| ran_out(why, json!({})))?.proof;
+    let stretch = stretch_s.to_string();
+    Ok(vec![match &install.metrics_url {
+        Some(url) => Call::new(
+            Op::AwaitMetric,
+            [url.as_str(), proof.metric, "0", &stretch, &install.unit],
+        ),
+        None => {
+            let since = world
+                .memory
+                .started_s
+                .map_or_else(|| world.hosts.now_s() - 3600.0, |started| started);
+            Call::new(
+                Op::AwaitJournal,
+                [install.unit.as_str(), &format!("{since:.3}"), proof.log, &stretch],
+            )
+        }
+    }])
+}
+
+enum Waited {
+    Seen(f64),
+    NotYet,
+    Dead,
+}
+
+fn await_output(outputs: &[Output]) -> Result<Waited, String> {
+    let text = outputs.first().ok_or("the answer ends too early")?.ok()?;
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    match field("seen=") {
+        Some("no") => Ok(Waited::NotYet),
+        Some("dead") => Ok(Waited::Dead),
+        Some(_) => field("time=")
+            .and_then(|time| time.parse().ok())
+            .map(Waited::Seen)
+            .ok_or_else(|| "the time of the first attestation cannot be read".to_owned()),
+        None => Err("the wait gave no answer".to_owned()),
+    }
+}
+
+/// The slot of an attestation of ours that a block holds, or that the node saw live. Outer error: the primary lives.
+async fn on_chain(
+    world: &World,
+    found: &Found,
+    first: &First,
+    give_up: Instant,
+) -> Result<Result<u64, String>, Happened> {
+    let install = install(&world.hosts.backup)?;
+    let prefix = client(&install)
+        .ok()
+        .and_then(|client| client.api_prefixes.first().copied())
+        .unwrap_or("/eth/v1");
+    let Some(url) = install.beacon_urls.first() else {
+        return Ok(Err("no beacon node is known".to_owned()));
+    };
+    let base = format!("{}{prefix}", url.trim_end_matches('/'));
+    let indices: BTreeSet<u64> = found.indices.iter().copied().collect();
+    let since = first.slot.saturating_sub(1);
+    let mut upto = first.slot + 2;
+    loop {
+        let wait_s = ((found.seconds_per_slot * 4.0).ceil() as u64).max(4);
+        let epochs: BTreeSet<u64> = [since, upto]
+            .map(|slot| slot / found.slots_per_epoch.max(1))
+            .into_iter()
+            .collect();
+        let mut batch: Batch = vec![Call::new(
+            Op::AwaitHead,
+            [&base, &upto.to_string(), &wait_s.to_string()],
+        )];
+        batch.extend(
+            epochs
+                .iter()
+                .map(|epoch| liveness_question(url, prefix, *epoch, &indices, HTTP_S)),
+        );
+        batch.extend(
+            epochs
+                .iter()
+                .map(|epoch| duties_question(url, prefix, *epoch, &indices, HTTP_S)),
+        );
+        let duties = 1 + epochs.len();
+        let blocks = duties + epochs.len();
+        batch.extend(block_questions(url, prefix, first.slot, upto, HTTP_S));
+        let primary = reading_calls(&self::install(&world.hosts.primary)?);
+        let (a, b) = world
+            .hosts
+            .ask_both(&primary, &batch, wait_s + 20, Patience::Once)
+            .await;
+        if let Ok(reply) = &a
+            && let Reading::Alive(why) = reading_of(&read_reading(&world.hosts.primary, reply, 0))
+        {
+            return Err(Happened::new(Event::PrimaryAlive, why));
+        }
+        let why = match b {
+            Err(error) => error.to_string(),
+            Ok(reply) if reply.outputs.len() <= blocks => "the answer ends too early".to_owned(),
+            Ok(reply) => {
+                match seen_on_chain(&reply.outputs, duties, blocks, since, epochs.len() > 1, &indices) {
+                    Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
+                    Ok(None) => format!("no block up to slot {upto} holds one"),
+                    Err(why) => why,
+                }
+            }
+        };
+        if Instant::now() >= give_up {
+            return Ok(Err(why));
+        }
+        upto += 1;
+    }
+}
+
+/// Some when an attestation of ours was seen: by the blocks with its slot, by liveness without.
+#[expect(clippy::type_complexity)]
+fn seen_on_chain(
+    outputs: &[Output],
+    duties: usize,
+    blocks: usize,
+    since: u64,
+    newer_epoch: bool,
+    indices: &BTreeSet<u64>,
+) -> Result<Option<Option<u64>>, String> {
+    let included: Result<BTreeSet<Included>, String> =
+        read_inclusion(&outputs[duties..blocks], &outputs[blocks..], since);
+    if let Ok(seen) = &included
+        && let Some(first) = seen.first()
+    {
+        return Ok(Some(Some(first.slot)));
+    }
+    // Liveness would also count what the primary signed earlier in the same epoch, so only the word on an epoch that
+    // began after the first attestation counts, and only where blocks cannot be read.
+    match (included, read_liveness(indices, &outputs[duties - 1])) {
+        (Ok(_), _) => Ok(None),
+        (Err(_), Ok(live)) if newer_epoch && !live.is_empty() => Ok(Some(None)),
+        (Err(why), _) => Err(why),
+    }
+}

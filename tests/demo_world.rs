@@ -1,0 +1,528 @@
+//! The simulated world itself is put to the test: its validators sign as they should, its referee can fail, its gate
+//! holds, and its hosts print what the script prints on a real one.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use failover::demo::chain::sha256_hex;
+use failover::demo::host::{DATABASE, LOCK, Link, STATE, UNIT, unit::Active};
+use failover::demo::referee::{Rule, Signed};
+use failover::demo::transport::{Fate, FaultPlan, Phase, SimTransport};
+use failover::demo::world::{World, WorldConfig};
+use failover::transport::frame::{FrameParser, encode};
+use failover::transport::{Call, ErrorKind, Op, Output, REMOTE_SH, Transport};
+
+const A: usize = 0;
+const B: usize = 1;
+
+fn world() -> Arc<World> {
+    Arc::new(World::new(&WorldConfig::default()).unwrap())
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+async fn ask(world: &World, host: usize, op: Op, args: &[&str]) -> Output {
+    world
+        .perform(host, &Call::new(op, args))
+        .await
+        .expect("the host answers")
+}
+
+fn value<'a>(text: &'a str, key: &str) -> &'a str {
+    let prefix = format!("{key}=");
+    text.lines()
+        .find_map(|line| line.strip_prefix(&prefix))
+        .unwrap_or_else(|| panic!("no {key} in {text}"))
+}
+
+fn attestations_by(world: &World, host: &str) -> Vec<(String, u64)> {
+    world.with(|inside, _| {
+        let by_host = inside
+            .referee
+            .messages()
+            .iter()
+            .filter(|message| message.host == host);
+        by_host
+            .filter_map(|message| match &message.signed {
+                Signed::Attestation { target, .. } => Some((message.key.clone(), *target)),
+                Signed::Block { .. } => None,
+            })
+            .collect()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_validator_signs_each_duty_once() {
+    let world = world();
+    pass(8 * 10).await;
+    let mut signed = attestations_by(&world, "val-a");
+    assert!(
+        (40..=44).contains(&signed.len()),
+        "four keys, ten epochs: {}",
+        signed.len()
+    );
+    let all = signed.len();
+    signed.sort();
+    signed.dedup();
+    assert_eq!(signed.len(), all, "no duty twice");
+    assert!(attestations_by(&world, "val-b").is_empty());
+    let verdict = world.verdict();
+    assert!(verdict.clean(), "{verdict}");
+    assert_eq!(verdict.shares.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_running_validators_are_caught() {
+    let world = world();
+    world.with_host(B, |host, now| {
+        host.timing.by_hand_to_signing = Duration::ZERO;
+        host.start_by_hand(now);
+    });
+    pass(16).await;
+    let verdict = world.verdict();
+    assert!(!verdict.clean());
+    let rules: Vec<Rule> = verdict.offences.iter().map(|offence| offence.rule).collect();
+    assert!(
+        rules.contains(&Rule::DoubleVote) && rules.contains(&Rule::DoubleProposal),
+        "{verdict}"
+    );
+    assert_eq!(verdict.overlaps.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_barred_unit_starts_neither_by_hand_nor_at_boot() {
+    let world = world();
+    let start = ask(&world, B, Op::Start, &[UNIT, "10"]).await;
+    assert_eq!(
+        (start.status, start.stderr.as_str()),
+        (1, "Assertion failed on job for validator.service.\n")
+    );
+    world.with_host(B, |host, now| {
+        host.unit.enabled = true;
+        host.reboot(now);
+    });
+    assert_eq!(
+        world.perform(B, &Call::new(Op::Identity, [""; 0])).await,
+        None,
+        "a booting host does not answer"
+    );
+    pass(30).await;
+    let unit = ask(&world, B, Op::Unit, &[UNIT]).await.stdout;
+    assert_eq!(value(&unit, "ActiveState"), "inactive");
+    assert_eq!(value(&unit, "ExecMainStartTimestampMonotonic"), "0");
+    assert_eq!(
+        value(&unit, "Asserts"),
+        format!("a(sbbsi) 1 \"AssertPathExists\" false true \"{LOCK}\" 0")
+    );
+    assert!(attestations_by(&world, "val-b").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_not_barred_comes_back_after_reboot_and_crash() {
+    let world = world();
+    let before = world.with_host(A, |host, now| {
+        let boot = host.boot_id();
+        host.reboot(now);
+        boot
+    });
+    pass(20).await;
+    let unit = ask(&world, A, Op::Unit, &[UNIT]).await.stdout;
+    assert_eq!(
+        (value(&unit, "ActiveState"), value(&unit, "NRestarts")),
+        ("active", "0")
+    );
+    assert_ne!(before, world.with_host(A, |host, _| host.boot_id()));
+    world.with_host(A, |host, now| host.crash_validator(now));
+    let unit = ask(&world, A, Op::Unit, &[UNIT]).await.stdout;
+    assert_eq!(
+        (value(&unit, "SubState"), value(&unit, "CgroupPids")),
+        ("auto-restart", "")
+    );
+    pass(6).await;
+    let unit = ask(&world, A, Op::Unit, &[UNIT]).await.stdout;
+    assert_eq!(
+        (value(&unit, "SubState"), value(&unit, "NRestarts")),
+        ("running", "1")
+    );
+    pass(20).await;
+    assert!(world.verdict().clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_after_the_bar_is_not_followed_by_a_restart() {
+    let world = world();
+    assert_eq!(ask(&world, A, Op::Bar, &[UNIT, LOCK, "run 1"]).await.status, 0);
+    world.with_host(A, |host, now| host.crash_validator(now));
+    pass(6).await;
+    assert_eq!(
+        world.with_host(A, |host, _| host.unit.active),
+        Some(Active::Inactive)
+    );
+    assert!(world.with_host(A, |host, _| host.process.is_none()).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_was_not_loaded_holds_nothing() {
+    let world = world();
+    world.with_host(B, |host, _| host.unit.reload(None));
+    assert_eq!(ask(&world, B, Op::Start, &[UNIT, "10"]).await.status, 0);
+}
+
+async fn export(world: &World, host: usize) -> (Output, String) {
+    let run = [
+        "",
+        "30",
+        "lodestar",
+        "validator",
+        "slashing-protection",
+        "export",
+        "--file",
+        "/tmp/x.json",
+    ];
+    let output = ask(world, host, Op::Run, &run).await;
+    let got = ask(world, host, Op::Get, &["/tmp/x.json", "1000000"])
+        .await
+        .stdout;
+    let base64: String = got
+        .lines()
+        .filter(|line| !line.contains('=') || line.ends_with('='))
+        .collect();
+    let content = base64::engine::general_purpose::STANDARD
+        .decode(base64.trim())
+        .unwrap_or_default();
+    (output, String::from_utf8(content).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_exported_can_be_imported_and_holds() {
+    let world = world();
+    let (refused, _) = export(&world, A).await;
+    assert_eq!(refused.status, 1);
+    assert!(refused.stderr.contains("already in use"), "{refused:?}");
+    assert_eq!(ask(&world, A, Op::Stop, &[UNIT, "10"]).await.status, 0);
+    let (exported, json) = export(&world, A).await;
+    assert_eq!((exported.status, sha256_hex(json.as_bytes()).len()), (0, 64));
+
+    let work = ask(&world, B, Op::WorkDir, &["run-1", "lodestar"]).await.stdout;
+    let base64 = base64::engine::general_purpose::STANDARD.encode(&json);
+    let put = ask(
+        &world,
+        B,
+        Op::Put,
+        &["run-1", "in.json", "", &sha256_hex(json.as_bytes()), &base64],
+    )
+    .await;
+    let path = value(&put.stdout, "path").to_owned();
+    assert_eq!(path, format!("{}/in.json", work.trim()));
+    let file = format!("--file={path}");
+    let run = [
+        "",
+        "30",
+        "/usr/bin/lodestar",
+        "validator",
+        "slashing-protection",
+        "import",
+        &file,
+    ];
+    assert_eq!(ask(&world, B, Op::Run, &run).await.status, 0);
+    let (a, b) = world.with(|inside, _| {
+        (
+            inside.hosts[A].database.records().unwrap(),
+            inside.hosts[B].database.records().unwrap(),
+        )
+    });
+    for (key, record) in &a {
+        for target in record.attestations.keys() {
+            assert!(
+                !b[key].allows_attestation(target - 1, *target, "another"),
+                "{key} {target}"
+            );
+        }
+    }
+    let last = &world.chain.keys[3];
+    assert!(
+        a[last].blocks.is_empty() && !b[last].blocks.is_empty(),
+        "the backup is ahead in one floor"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_can_be_undone_from_the_verified_copy_and_a_copy_can_be_exported() {
+    let world = world();
+    let before = world.with(|inside, _| inside.hosts[B].database.records().unwrap());
+    let archived = ask(&world, B, Op::Archive, &["run-1", DATABASE]).await.stdout;
+    assert_eq!(value(&archived, "archive"), format!("{STATE}/archive/run-1/old"));
+    world.with(|inside, _| inside.hosts[B].database.replace(Default::default()).unwrap());
+    let again = ask(&world, B, Op::Archive, &["run-1", DATABASE]).await.stdout;
+    assert_eq!(
+        again, archived,
+        "a second call proves the copy and does not overwrite it"
+    );
+    assert_eq!(
+        ask(&world, B, Op::PutBack, &["run-1", DATABASE]).await.stdout,
+        "put_back=yes\n"
+    );
+    assert_eq!(
+        world.with(|inside, _| inside.hosts[B].database.records().unwrap()),
+        before
+    );
+    assert_eq!(ask(&world, B, Op::PutBack, &["run-2", DATABASE]).await.status, 4);
+
+    ask(&world, A, Op::WorkDir, &["run-1", "lodestar"]).await;
+    let copied = ask(&world, A, Op::Copy, &["run-1", DATABASE]).await.stdout;
+    let copy = value(&copied, "copy").to_owned();
+    let run = [
+        "",
+        "30",
+        "lodestar",
+        "validator",
+        "slashing-protection",
+        "export",
+        "--validatorsDbDir",
+        &copy,
+    ];
+    let run: Vec<&str> = run.into_iter().chain(["--file", "/tmp/copy.json"]).collect();
+    assert_eq!(
+        ask(&world, A, Op::Run, &run).await.status,
+        0,
+        "a copy is not locked"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_metric_is_awaited_in_virtual_time() {
+    let world = world();
+    let url = "http://127.0.0.1:5064/metrics";
+    let began = world.now();
+    let seen = ask(
+        &world,
+        A,
+        Op::AwaitMetric,
+        &[url, "vc_published_attestations_total", "3", "60"],
+    )
+    .await
+    .stdout;
+    assert_eq!(value(&seen, "seen"), "4");
+    let took = world.now() - began;
+    assert!(
+        (Duration::from_secs(5)..Duration::from_secs(9)).contains(&took),
+        "{took:?}"
+    );
+    let unseen = ask(
+        &world,
+        B,
+        Op::AwaitMetric,
+        &[url, "vc_published_attestations_total", "0", "5"],
+    )
+    .await
+    .stdout;
+    assert_eq!(unseen, "seen=no\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn liveness_tells_who_signed_and_the_control_group_lives() {
+    let world = world();
+    pass(8).await;
+    let epoch = world.chain.epoch_of(world.chain.slot_at(world.now())) - 1;
+    let url = format!("http://127.0.0.1:5052/eth/v1/validator/liveness/{epoch}");
+    let body = r#"["100","103","104"]"#;
+    let live = ask(&world, B, Op::Http, &["POST", &url, body, "5"]).await.stdout;
+    assert_eq!(live.lines().last(), Some("200"));
+    assert_eq!(live.matches("\"is_live\":true").count(), 3, "{live}");
+    world.with_host(B, |host, _| host.beacon.blind = true);
+    let live = ask(&world, B, Op::Http, &["POST", &url, body, "5"]).await.stdout;
+    assert_eq!(live.matches("\"is_live\":false").count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_loses_what_the_plan_says() {
+    let world = world();
+    let plan = FaultPlan::new(|ask| match (ask.number, ask.phase) {
+        (1, Phase::Before) => Fate::LoseRequest,
+        (2, Phase::After) => Fate::LoseReply,
+        (3, Phase::Before) => Fate::Refuse,
+        (4, Phase::After) => Fate::Garble,
+        _ => Fate::Deliver,
+    });
+    let transport = SimTransport::new(Arc::clone(&world), A, Duration::from_millis(20), plan.clone());
+    let claim = |run: &str| vec![Call::new(Op::Claim, [run, &format!("{{\"run\":\"{run}\"}}")])];
+    let deadline = Duration::from_secs(5);
+    let papers = vec![Call::new(Op::Papers, [""; 0])];
+    let there = transport.ask(&papers, deadline).await.unwrap();
+    assert_eq!(there.outputs[0].stdout, "claim=absent\ngeneration=absent\n");
+    let lost = transport.ask(&claim("one"), deadline).await.unwrap_err();
+    assert_eq!((lost.kind, lost.may_have_run), (ErrorKind::Lost, true));
+    let lost = transport.ask(&claim("two"), deadline).await.unwrap_err();
+    assert_eq!((lost.kind, lost.may_have_run), (ErrorKind::Lost, true));
+    let refused = transport.ask(&claim("three"), deadline).await.unwrap_err();
+    assert_eq!((refused.kind, refused.may_have_run), (ErrorKind::Refused, false));
+    assert_eq!(
+        transport.ask(&papers, deadline).await.unwrap_err().kind,
+        ErrorKind::Garbled
+    );
+    let claim = world
+        .with_host(A, |host, _| host.files.text(&format!("{STATE}/claim.json")))
+        .flatten();
+    assert_eq!(
+        claim.as_deref(),
+        Some("{\"run\":\"two\"}\n"),
+        "the lost request did nothing, the lost reply all"
+    );
+    assert_eq!(plan.asks(), 5);
+    world.with_host(A, |host, _| host.link = Link::Dark);
+    let began = world.now();
+    let dark = transport.ask(&papers, deadline).await.unwrap_err();
+    assert_eq!(
+        (dark.kind, dark.may_have_run, world.now() - began),
+        (ErrorKind::TimedOut, false, deadline)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_world() {
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let world = world();
+        pass(100).await;
+        seen.push(
+            world.with(|inside, now| (inside.referee.messages().to_vec(), now, inside.hosts[A].boot_id())),
+        );
+    }
+    assert!(seen[0] == seen[1] && !seen[0].0.is_empty());
+}
+
+/// Runs calls through the real script in a root of its own.
+fn really(root: &std::path::Path, calls: &[Call]) -> Vec<Output> {
+    std::fs::create_dir_all(root.join("etc")).unwrap();
+    std::fs::create_dir_all(root.join("proc/sys/kernel/random")).unwrap();
+    std::fs::create_dir_all(root.join("etc/systemd/system")).unwrap();
+    std::fs::write(root.join("etc/machine-id"), "0123456789abcdef0123456789abcdef\n").unwrap();
+    std::fs::write(
+        root.join("proc/sys/kernel/random/boot_id"),
+        "01234567-0123-0123-0123-0123456789ab\n",
+    )
+    .unwrap();
+    let mut shell = Command::new("sh")
+        .env("FO_ROOT", root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = format!("{REMOTE_SH}\n{}", encode("n1", None, &calls.to_vec()).unwrap());
+    shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = shell.wait_with_output().unwrap().stdout;
+    let mut parser = FrameParser::new("n1", calls.len());
+    for line in output.split(|byte| *byte == b'\n') {
+        if let Some(reply) = parser.line(line).unwrap() {
+            return reply.outputs;
+        }
+    }
+    panic!("no reply: {}", String::from_utf8_lossy(&output));
+}
+
+fn keys(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.split_once('=').map(|(key, _)| key))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_prints_what_the_script_prints() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().to_str().unwrap();
+    let sha256 = sha256_hex(b"{}");
+    let lock = format!("{root}{LOCK}");
+    let work = format!("{root}{STATE}/work/r1");
+    let steps: Vec<(Op, Vec<&str>)> = vec![
+        (Op::Papers, vec![]),
+        (Op::BarState, vec![UNIT, &lock]),
+        (Op::Claim, vec!["r1", r#"{"run":"r1","pair":"a'b"}"#]),
+        (Op::Claim, vec!["r2", r#"{"run":"r2"}"#]),
+        (Op::Release, vec!["r2"]),
+        (Op::Generation, vec!["7", r#"{"generation":7}"#]),
+        (Op::Generation, vec!["6", r#"{"generation":6}"#]),
+        (Op::Release, vec!["r1"]),
+        (Op::WorkDir, vec!["r1", ""]),
+        (Op::Put, vec!["r1", "x.json", "", &sha256, "e30="]),
+        (Op::Put, vec!["r1", "y.json", "", &sha256, "e30K"]),
+        (Op::Archive, vec!["r1", "/nowhere"]),
+        (Op::Copy, vec!["r1", "/nowhere"]),
+        (Op::PutBack, vec!["r1", "/nowhere"]),
+        (Op::ClearWork, vec!["../r1"]),
+    ];
+    let calls: Vec<Call> = steps.iter().map(|(op, args)| Call::new(*op, args)).collect();
+    let real = really(directory.path(), &calls);
+    let world = world();
+    world.with_host(B, |host, _| {
+        host.files.remove(LOCK);
+        host.files
+            .remove(&failover::demo::host::unit::Unit::gate_path(UNIT));
+    });
+    for (call, real) in calls.iter().zip(&real) {
+        let simulated = world.perform(B, call).await.unwrap();
+        let (out, err) = (real.stdout.replace(root, ""), real.stderr.replace(root, ""));
+        assert_eq!(
+            (simulated.status, simulated.stdout),
+            (real.status, out),
+            "{call:?}"
+        );
+        if real.status > 2 {
+            assert_eq!(simulated.stderr, err, "{call:?}");
+        }
+    }
+    let file = format!("{work}/x.json");
+    let (identity, disk, get) = (
+        Call::new(Op::Identity, [""; 0]),
+        Call::new(Op::Disk, [root]),
+        Call::new(Op::Get, [&file, "100"]),
+    );
+    let real = really(directory.path(), &[identity.clone(), disk.clone(), get]);
+    let simulated = world.perform(B, &identity).await.unwrap();
+    assert_eq!(keys(&simulated.stdout), keys(&real[0].stdout));
+    assert_eq!(
+        keys(&world.perform(B, &disk).await.unwrap().stdout),
+        keys(&real[1].stdout)
+    );
+    let got = ask(&world, B, Op::Get, &[&format!("{STATE}/work/r1/x.json"), "100"]).await;
+    assert_eq!(got.stdout, real[2].stdout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_unit_shows_just_the_properties_that_the_script_asks_for() {
+    let world = world();
+    let listing = REMOTE_SH
+        .split_once("fo_unit() {")
+        .unwrap()
+        .1
+        .split_once("|| return")
+        .unwrap()
+        .0;
+    let mut asked: Vec<&str> = listing
+        .split_whitespace()
+        .filter(|word| word.contains(','))
+        .flat_map(|word| word.split(','))
+        .chain(["Asserts", "CgroupPids", "CgroupRead"])
+        // Printed only for units that have some.
+        .filter(|name| *name != "EnvironmentFiles")
+        .collect();
+    asked.sort_unstable();
+    for (host, name) in [(A, UNIT), (B, UNIT), (A, "other.service")] {
+        let shown = ask(&world, host, Op::Unit, &[name]).await.stdout;
+        let mut shown: Vec<&str> = keys(&shown)
+            .into_iter()
+            .filter(|key| *key != "ExecStart")
+            .collect();
+        shown.sort_unstable();
+        let asked: Vec<&str> = asked
+            .iter()
+            .copied()
+            .filter(|name| *name != "ExecStart")
+            .collect();
+        assert_eq!(shown, asked);
+    }
+}

@@ -1,0 +1,144 @@
+"""Running the program under test as an operator would: a config file, a state folder, an exit code.
+
+All that depends on the program's own formats (config file, JSON keys, journal tables) is here and
+nowhere else. It never reaches into a host.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import chain
+from lab import Lab
+from settings import CLIENT_KEY, DATA, PARAMS, SSH_CONFIG, STATE, UNIT
+from waiting import wait_for
+
+COMPLETED, REFUSED, USAGE, RESTORED, PARKED, INTERNAL, UNCONFIRMED = range(7)
+"""Exit codes, as in design.md."""
+
+HANDOVER_S = 120
+"""No run on this lab takes longer, or something hangs."""
+
+CONFIG = """\
+[ssh]
+config_file = "{ssh_config}"
+
+[chain]
+require_ntp = false
+min_peers = 0
+
+[[host]]
+name = "val-a"
+{host_a}
+
+[[host]]
+name = "val-b"
+{host_b}
+"""
+
+HOST = """\
+address = "{address}"
+beacon_url = "{beacon}"
+client = "lodestar"
+unit = "{unit}"
+data_dir = "{data}"
+program = "/usr/local/bin/lodestar"
+client_args = ["--paramsFile", "{params}"]
+client_env = {{ LODESTAR_PRESET = "minimal" }}
+keys = {keys}
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of the program said."""
+
+    args: tuple[str, ...]
+    exit: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> dict:
+        """The one JSON document of a `--json` run."""
+        return json.loads(self.stdout)
+
+    def __str__(self) -> str:
+        return f"failover {' '.join(self.args)}: exit {self.exit}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+
+
+class Program:
+    """The binary with one coordinator's home: its own journal, its own config."""
+
+    def __init__(self, lab: Lab, home: Path):
+        self.binary = os.environ.get("FAILOVER_BIN", "")
+        self.lab = lab
+        self.home = home
+        self.config = home / "failover.toml"
+        self.config.write_text(render(lab))
+        known = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TERM", "RUST_BACKTRACE")}
+        self.env = known | {"HOME": str(STATE / "home"), "XDG_STATE_HOME": str(home / "state"), "NO_COLOR": "1"}
+
+    def __call__(self, *args: str, timeout_s: float = HANDOVER_S, stdin: str = "", expect: int | None = None) -> Result:
+        """Runs it to its end. `expect` is the exit code that must come, with all output shown if not."""
+        done = subprocess.run(self.command(args), env=self.env, input=stdin, capture_output=True, text=True, timeout=timeout_s, cwd=self.home)
+        result = Result(args, done.returncode, done.stdout, done.stderr)
+        if expect is not None:
+            assert result.exit == expect, str(result)
+        return result
+
+    def handover(self, primary: str = "val-a", backup: str = "val-b", *more: str, expect: int | None = COMPLETED) -> Result:
+        """The main act, without questions, answered in JSON."""
+        return self("--primary", primary, "--backup", backup, "--yes", "--json", *more, expect=expect)
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Starts it and leaves it running, in a process group of its own."""
+        return subprocess.Popen(
+            self.command(args), env=self.env, cwd=self.home, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def crash(self, running: subprocess.Popen[str]) -> None:
+        """kill -9 of the coordinator and all that it started (its ssh too), as a power cut would."""
+        try:
+            os.killpg(running.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        running.communicate()
+
+    def command(self, args: tuple[str, ...]) -> list[str]:
+        assert self.binary, "FAILOVER_BIN is not set; use tests/lab/run"
+        return [self.binary, "--config", str(self.config), *args]
+
+    def journalled(self) -> int:
+        """How many events the journal holds; read without disturbing the writer."""
+        journal = self.home / "state" / "failover" / "journal.sqlite"
+        if not journal.exists():
+            return 0
+        try:
+            with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=1)) as database:
+                return database.execute("SELECT count(*) FROM event").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+    def wait_journalled(self, running: subprocess.Popen[str], events: int) -> bool:
+        """Until the journal holds that many events; False if the run ended before."""
+        wait_for(f"{events} events", lambda: running.poll() is not None or self.journalled() >= events, HANDOVER_S, 0.005)
+        return running.poll() is None
+
+
+def render(lab: Lab) -> str:
+    """The config file for this lab."""
+    keys = json.dumps(list(chain.pubkeys().values()))
+    hosts = {
+        f"host_{host.name[-1]}": HOST.format(
+            address=host.address, beacon=host.plan.beacon_url, unit=UNIT, data=DATA, params=PARAMS, keys=keys
+        )
+        for host in (lab.a, lab.b)
+    }
+    return CONFIG.format(ssh_config=SSH_CONFIG, key=CLIENT_KEY, **hosts)

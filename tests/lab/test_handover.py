@@ -1,0 +1,82 @@
+"""The main act on a healthy pair, there and back, and what it reports about itself."""
+
+import time
+
+import pytest
+
+from program import COMPLETED
+from settings import UNIT
+
+A_SLOT_OR_TWO_S = 2.0
+"""How far the program's own figure may lie from the referee's."""
+
+
+def test_failover_and_back(pair, failover):
+    for old, new in ((pair.a, pair.b), (pair.b, pair.a)):
+        began = time.time()
+        document = failover.handover(old.name, new.name).document
+        pair.assert_signs_alone(new)
+        print(figures(pair, document, old, new, began))
+        assert document["outcome"] == "completed"
+        assert (document["primary"], document["backup"]) == (old.name, new.name)
+        assert document["keys"] == 4
+        assert document["gap_s"] == pytest.approx(pair.window.gap_s(old.name, new.name), abs=A_SLOT_OR_TWO_S)
+        assert document["floors"]["raised"] + document["floors"]["equal"] >= 4
+        assert pair.barred(old) and not pair.barred(new)
+        assert new.unit()["UnitFileState"] == "enabled"
+        pair.window.assert_safe()
+
+
+def figures(pair, document, old, new, began: float) -> str:
+    """The line by which a run is compared with others; shown by `run -s` and in the report."""
+    gap = pair.window.gap_s(old.name, new.name)
+    missed = [duty for duty in pair.window.missed(time.time()) if duty.slot * 2 + pair.genesis >= began]
+    return (
+        f"\nFIGURES {old.name} to {new.name}: {gap:.1f} s without a signer, {len(missed)} attestations missed,"
+        f" slashable {len(pair.window.slashable())}, overlap {len(pair.window.overlaps()) or 'none'},"
+        f" {document['round_trips']} sequential round trips, {time.time() - began:.1f} s in all"
+    )
+
+
+def test_generation_grows_with_every_run(pair, failover):
+    first = failover.handover().document["generation"]
+    pair.wait_signing(pair.b)
+    second = failover.handover("val-b", "val-a").document["generation"]
+    assert second > first
+
+
+def test_dry_run_changes_nothing(pair, failover):
+    before = {host: pair.snapshot(host) for host in (pair.a, pair.b)}
+    document = failover.handover("val-a", "val-b", "--dry-run").document
+    for host in before:
+        assert pair.changes(host, before[host]) == {}, f"{host.name} was touched"
+    assert document["guards"] and all(guard["verdict"] == "pass" for guard in document["guards"])
+    pair.assert_signs_alone(pair.a)
+
+
+def test_json_alone_is_on_stdout(pair, failover):
+    result = failover.handover("val-a", "val-b", "--dry-run")
+    assert isinstance(result.document, dict)
+
+
+def test_reboot_of_the_fenced_primary_does_not_revive_it(pair, failover):
+    failover.handover(expect=COMPLETED)
+    pair.a.reboot()
+    pair.assert_signs_alone(pair.b)
+    assert pair.a.run("systemctl", "start", UNIT, check=False).returncode != 0
+    assert pair.barred(pair.a)
+
+
+def test_power_cut_on_both_after_a_failover_starts_exactly_one(pair, failover):
+    failover.handover(expect=COMPLETED)
+    for host in (pair.a, pair.b):
+        host.power_cut()
+    for host in (pair.a, pair.b):
+        host.boot()
+    pair.assert_signs_alone(pair.b)
+
+
+def test_killed_validator_does_not_come_back_after_a_failover(pair, failover):
+    failover.handover(expect=COMPLETED)
+    pair.assert_silent(pair.a, slots=7)
+    assert pair.a.unit()["NRestarts"] == "0"
