@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::server::{Fault, Server, Setup, shim};
+use super::faults::Fault;
+use super::server::{Server, Setup, shim};
 use super::*;
 
 /// Several MiB of bytes that no line reader likes.
