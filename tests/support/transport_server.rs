@@ -48,6 +48,7 @@ struct Shared {
     sockets: Mutex<Vec<std::net::TcpStream>>,
     channels: AtomicUsize,
     standing: AtomicUsize,
+    running: AtomicUsize,
 }
 
 impl Server {
@@ -67,6 +68,7 @@ impl Server {
             sockets: Mutex::default(),
             channels: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
         });
         let config = Arc::new(server::Config {
             keys: vec![host_key.clone()],
@@ -123,6 +125,11 @@ impl Server {
     /// Connections that have not ended.
     pub fn standing(&self) -> usize {
         self.shared.standing.load(Ordering::SeqCst)
+    }
+
+    /// Shells that have not ended.
+    pub fn running(&self) -> usize {
+        self.shared.running.load(Ordering::SeqCst)
     }
 
     pub fn channels(&self) -> usize {
@@ -221,6 +228,7 @@ impl server::Handler for Client {
         };
         let command = String::from_utf8_lossy(command).into_owned();
         self.shared.channels.fetch_add(1, Ordering::SeqCst);
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
         session.channel_success(id)?;
         tokio::spawn(execute(
             command,
@@ -286,6 +294,7 @@ async fn execute(command: String, mut channel: Channel<Msg>, handle: Handle, sha
     output.carry(child.stdout.take().unwrap()).await;
     let _ = errors.await;
     let status = child.wait().await.ok().and_then(|status| status.code());
+    shared.running.fetch_sub(1, Ordering::SeqCst);
     let _ = handle.eof(id).await;
     let _ = handle.exit_status_request(id, status.unwrap_or(255) as u32).await;
     let _ = handle.close(id).await;

@@ -1,6 +1,7 @@
 //! How things end: connections that are closed or dropped, keys that an agent holds, batches that come too late; and,
 //! on request, what an ask costs.
 
+use super::faults::Fault;
 use super::rooted::Rooted;
 use super::server::{Server, Setup};
 use super::*;
@@ -46,9 +47,16 @@ async fn a_missed_deadline_while_connecting_leaves_no_ssh_behind() {
         server.know(&[&known.replace(&server.port.to_string(), &to.port.unwrap().to_string())]);
         let transport = open(kind, to, &server);
         let connecting = transport.connect(Duration::from_millis(500));
-        let (result, accepted) = tokio::join!(connecting, mute.accept());
+        // It greets and then says nothing: `ssh` itself would wait for ever.
+        let greeting = async {
+            let mut socket = mute.accept().await.unwrap().0;
+            tokio::io::AsyncWriteExt::write_all(&mut socket, b"SSH-2.0-mute\r\n")
+                .await
+                .unwrap();
+            socket
+        };
+        let (result, mut socket) = tokio::join!(connecting, greeting);
         assert_eq!(result.unwrap_err().kind, ErrorKind::TimedOut, "{kind:?}");
-        let mut socket = accepted.unwrap().0;
         let mut said = Vec::new();
         let ended = tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut said);
         // An end of file or a reset: either way nobody is there any more.
@@ -59,50 +67,50 @@ async fn a_missed_deadline_while_connecting_leaves_no_ssh_behind() {
     }
 }
 
+/// A first call that outlives the deadline, and a second that must then not be begun. The server keeps reading the
+/// shell's output, so that nothing but the deadline itself can stop it.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_after_the_one_that_outlived_its_deadline_are_not_begun() {
-    let host = Rooted::new();
-    let (gate, pid, done) = (host.text("gate"), host.text("pid"), host.text("done"));
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(&gate)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let wait = format!("echo $$ >{pid}.new && mv {pid}.new {pid} && read line <{gate}");
-    let batch = vec![
-        Call::new(Op::Run, ["", "30", "sh", "-c", &wait]),
-        Call::new(Op::Run, ["", "30", "touch", &done]),
-    ];
-    host.transport.connect(AMPLE).await.unwrap();
-    let error = host
-        .transport
-        .ask(&batch, Duration::from_millis(300))
-        .await
-        .unwrap_err();
-    assert_eq!((error.kind, error.may_have_run), (ErrorKind::TimedOut, true));
-    until("the first call begins", || host.at("pid").exists()).await;
-    let children = format!("/proc/{}", super::rooted::read(&host.at("pid")).trim());
-    let shell = parent_of(&parent_of(&children));
-    std::fs::write(host.at("gate"), "go\n").unwrap();
-    until("the shell ends", || !std::path::Path::new(&shell).exists()).await;
-    assert!(
-        !host.at("done").exists(),
-        "the second call ran after its deadline"
-    );
-}
-
-/// `/proc` directory of the parent of the process with that `/proc` directory; an ended one has none.
-fn parent_of(process: &str) -> String {
-    let status = std::fs::read_to_string(format!("{process}/status")).unwrap_or_default();
-    let parent = status
-        .lines()
-        .find_map(|line| line.strip_prefix("PPid:"))
-        .unwrap_or("none")
-        .trim()
-        .to_owned();
-    format!("/proc/{parent}")
+    for kind in kinds() {
+        let server = Server::start(Setup::default()).await;
+        let path = |name: &str| server.dir.path().join(name);
+        let text = |name: &str| path(name).to_str().unwrap().to_owned();
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(path("gate"))
+                .status()
+                .unwrap()
+                .success()
+        );
+        let wait = format!(
+            "echo $$ >{0}.new && mv {0}.new {0} && read line <{1}",
+            text("pid"),
+            text("gate")
+        );
+        let batch = vec![
+            Call::new(Op::Run, ["", "30", "sh", "-c", &wait]),
+            Call::new(Op::Run, ["", "30", "touch", &text("done")]),
+        ];
+        let transport = reach(kind, &server);
+        server.break_next(Fault::Hang(1));
+        transport.connect(AMPLE).await.unwrap();
+        let asked = transport.ask(&batch, Duration::from_millis(300)).await;
+        let error = asked.unwrap_err();
+        assert_eq!(
+            (error.kind, error.may_have_run),
+            (ErrorKind::TimedOut, true),
+            "{kind:?}"
+        );
+        until("the first call begins", || path("pid").exists()).await;
+        let waiting = format!("/proc/{}", super::rooted::read(&path("pid")).trim());
+        std::fs::write(path("gate"), "go\n").unwrap();
+        until("the first call ends", || !std::path::Path::new(&waiting).exists()).await;
+        until("the shell is through", || server.running() == 0).await;
+        assert!(
+            !path("done").exists(),
+            "{kind:?}: the second call ran after its deadline"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

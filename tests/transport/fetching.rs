@@ -55,7 +55,7 @@ async fn a_damaged_file_is_an_error() {
         std::fs::write(&path, content()).unwrap();
         let transport = reach(kind, &server);
         for (fault, expected) in faults {
-            transport.connect(AMPLE).await.unwrap();
+            transport.ask(&identity(), AMPLE).await.unwrap();
             server.break_next(fault);
             let error = transport
                 .fetch(path.to_str().unwrap(), &mut Vec::new(), AMPLE)
