@@ -23,7 +23,7 @@ fo_op() {
   printf '\n@fo %s op %s\n' "$FO_N" "$FO_I"
   FO_I=$((FO_I + 1))
   # A batch that a healed network delivers after its asker has given up must do nothing.
-  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -le "$FO_UNTIL" ]; then
+  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -lt "$FO_UNTIL" ]; then
     printf 'e not begun: the deadline of the question had passed on the host\nx 124\n'
     return
   fi
