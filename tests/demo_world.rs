@@ -1,6 +1,8 @@
 //! The simulated world itself is put to the test: its validators sign as they should, its referee can fail, its gate
 //! holds, and its hosts print what the script prints on a real one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests end on the first surprise
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
