@@ -13,7 +13,7 @@ use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::ssh_key::{LineEnding, PublicKey};
 use russh::keys::PrivateKey;
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
-use russh::{Channel, ChannelId};
+use russh::{Channel, ChannelId, Disconnect};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -163,10 +163,14 @@ impl Door {
         }
         let handler = Visitor { door: self.clone(), session: None };
         let Ok(running) = server::run_stream(Arc::clone(&self.config), stream, handler).await else { return };
+        let session = running.handle();
         tokio::select! {
             // How a connection ended is the client's concern.
             _ = running => {}
-            () = self.until_shut() => {}
+            () = self.until_shut() => {
+                // A session that has ended meanwhile needs no end.
+                let _ = session.disconnect(Disconnect::ByApplication, String::new(), String::new()).await;
+            }
         }
     }
 
