@@ -27,6 +27,9 @@ pub(super) fn same_chain(evidence: &Evidence, _: Stage) -> Verdict {
         Err(verdict) => return verdict,
     };
     let mut others: Vec<(String, &str)> = Vec::new();
+    if let Some(established) = &evidence.run.genesis_validators_root {
+        others.push(("the preflight of this run".to_owned(), established));
+    }
     if let Some(pinned) = &evidence.policy.genesis_validators_root {
         others.push(("the configuration".to_owned(), pinned));
     }

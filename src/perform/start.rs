@@ -48,6 +48,11 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
         generation: world.memory.generation,
         fence: Some(proof.reading.clone()),
         fence_left_s: Some(proof.left_s()),
+        genesis_validators_root: world
+            .memory
+            .found
+            .as_ref()
+            .map(|found| found.genesis_validators_root.clone()),
         merged: Some(merged),
         read_back: world.memory.read_back.clone(),
     };

@@ -61,6 +61,8 @@ pub struct Report {
     pub floors: Option<Floors>,
     /// Where the backup's old database was kept, `host:path`.
     pub archive: Option<String>,
+    /// Whether the primary was seen alive after the backup had been started; the last that was seen of it.
+    pub primary_seen_alive: bool,
     /// Hosts on which this run's claim was left.
     pub claims_left_on: Vec<String>,
     /// Commands to do next, most urgent first.
@@ -131,6 +133,7 @@ impl Report {
                 })
             }),
             archive: facts.get("archive").and_then(Value::as_str).map(str::to_owned),
+            primary_seen_alive: records.iter().any(|record| record.event == Event::PrimaryAlive),
             claims_left_on: facts
                 .get("claims_left_on")
                 .and_then(Value::as_array)
@@ -152,20 +155,28 @@ impl Report {
     }
 }
 
-/// The record that decided the outcome: the last one that is not housekeeping.
+/// The record that decided the outcome: the last one that is neither housekeeping nor the carrying out of a decision.
 fn decisive(records: &[Record]) -> Option<&Record> {
     records
         .iter()
         .rev()
-        .find(|record| {
-            let releasing = record.state.starts_with("Ended") && record.event == Event::LineLost;
-            !releasing
-                && !matches!(
-                    record.event,
-                    Event::ClaimsReleased | Event::Resumed | Event::UndoAsked
-                )
-        })
+        .find(|record| !carries_out(record))
         .or(records.last())
+}
+
+fn carries_out(record: &Record) -> bool {
+    let left_behind = record.event == Event::LineLost && !record.state.starts_with("Parked");
+    left_behind
+        || matches!(
+            record.event,
+            Event::ClaimsReleased
+                | Event::Resumed
+                | Event::UndoAsked
+                | Event::BackupHalted
+                | Event::BackupBarred
+                | Event::PrimaryRestored
+                | Event::PrimaryLeftStopped
+        )
 }
 
 fn signer(run: &Run, state: State) -> Option<String> {

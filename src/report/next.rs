@@ -43,6 +43,15 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
             );
             vec![format!("{again} --dry-run")]
         }
+        State::Ended(Outcome::Parked) if report.primary_seen_alive => {
+            notes.push(format!(
+                "{a} was seen ALIVE after {b} had been started; {b} is stopped and barred. Find out what runs on {a}"
+            ));
+            vec![
+                format!("failover status --primary {a} --backup {b}"),
+                format!("failover halt {a}    # stop it too"),
+            ]
+        }
         State::Ended(Outcome::Parked) => {
             notes.push(
                 "nobody signs: both hosts are barred, and stay so until a run hands over again".to_owned(),

@@ -71,6 +71,12 @@ pub fn report_text(report: &Report) -> String {
 fn who_signs(report: &Report) -> String {
     match report.outcome.as_str() {
         "refused" => "as before; nothing was changed".to_owned(),
+        "parked" if report.primary_seen_alive => {
+            format!(
+                "perhaps {}: it was seen alive after the start; {} is barred",
+                report.primary, report.backup
+            )
+        }
         "parked" if report.state == "Parked" => "nobody; both hosts are barred".to_owned(),
         _ => "not known; see the notes".to_owned(),
     }
