@@ -70,78 +70,77 @@ fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result
     if flags.value(&["rcConfig"])?.is_some() && overrides.data_dir.is_none() {
         return Err(
             "the unit reads its options from an --rcConfig file, which is not looked into: set data_dir and \
-                    extra_args for this host in the configuration"
+             extra_args for this host in the configuration"
                 .to_string(),
         );
     }
-    let data_dir = match overrides
-        .data_dir
-        .clone()
-        .map_or_else(|| flags.value(&DATA_DIR), |dir| Ok(Some(dir)))?
-    {
-        Some(dir) => absolute(&dir, unit, "the data directory")?,
-        None => {
-            return Err(
-                "the unit gives no --dataDir or --rootDir, so Lodestar uses one below its user's home: set \
-                        data_dir for this host in the configuration"
-                    .to_string(),
-            );
-        }
-    };
-    let database = match overrides
-        .database
-        .clone()
-        .map_or_else(|| flags.value(&DATABASE), |path| Ok(Some(path)))?
-    {
-        Some(path) => absolute(&path, unit, "the database")?,
-        None => format!("{data_dir}/validator-db"),
-    };
-    // Spelled as the unit spells it: releases differ in which of the names they know.
-    let data_flag = flags
-        .spelling(&DATA_DIR)
-        .map(|flag| vec![flag, data_dir.clone()])
-        .unwrap_or_default();
-    let passed: Vec<String> = environment
-        .iter()
-        .filter(|pair| ENVIRONMENT.iter().any(|name| pair.starts_with(name)))
-        .cloned()
-        .collect();
-    let program = if passed.is_empty() {
-        declared.program
-    } else {
-        [vec!["env".to_string()], passed, declared.program].concat()
-    };
-    let beacon_urls = match (&overrides.beacon_url, flags.list(&BEACONS)) {
-        (Some(url), _) => vec![url.clone()],
-        (None, urls) if !urls.is_empty() => urls,
-        (None, _) => vec!["http://127.0.0.1:9596".to_string()],
-    };
-    let metrics_url = match &overrides.metrics_url {
-        Some(url) => Some(url.clone()),
-        None if flags.on(&["metrics"]) => Some(metrics_at(
-            flags.value(&["metrics.address"])?,
-            &flags
-                .value(&["metrics.port"])?
-                .unwrap_or_else(|| "5064".to_string()),
-        )),
-        None => None,
-    };
+    let (data_dir, database) = places(unit, flags, overrides)?;
     Ok(Install {
         client: CLIENT.name,
         unit: unit.name.clone(),
         user: overrides.user.clone().unwrap_or_else(|| unit.user.clone()),
-        program,
+        program: with_environment(declared.program, environment),
         data_dir,
         database,
         protection_command: overrides.protection_command.clone().unwrap_or_default(),
-        chain_flags: [data_flag, flags.passed_on(&CHAIN), overrides.extra_args.clone()].concat(),
-        beacon_urls,
-        metrics_url,
+        data_flag: flags.spelling(&DATA_DIR),
+        chain_flags: [flags.passed_on(&CHAIN), overrides.extra_args.clone()].concat(),
+        beacon_urls: match (&overrides.beacon_url, flags.list(&BEACONS)) {
+            (Some(url), _) => vec![url.clone()],
+            (None, urls) if !urls.is_empty() => urls,
+            (None, _) => vec!["http://127.0.0.1:9596".to_string()],
+        },
+        metrics_url: match &overrides.metrics_url {
+            Some(url) => Some(url.clone()),
+            None if flags.on(&["metrics"]) => Some(metrics_at(
+                flags.value(&["metrics.address"])?,
+                &flags
+                    .value(&["metrics.port"])?
+                    .unwrap_or_else(|| "5064".to_string()),
+            )),
+            None => None,
+        },
         lock_file: overrides
             .lock_file
             .clone()
             .unwrap_or_else(|| CLIENT.lock_file.to_string()),
     })
+}
+
+/// Data directory and database; what the configuration says goes first.
+fn places(unit: &Unit, flags: &Flags, overrides: &Overrides) -> Result<(String, String), String> {
+    let by_hand_or = |by_hand: &Option<String>, names: &[&str]| match by_hand {
+        Some(path) => Ok(Some(path.clone())),
+        None => flags.value(names),
+    };
+    let data_dir = match by_hand_or(&overrides.data_dir, &DATA_DIR)? {
+        Some(path) => absolute(&path, unit, "the data directory")?,
+        None => {
+            return Err(
+                "the unit gives no --dataDir or --rootDir, so Lodestar uses one below its user's home: set \
+                 data_dir for this host in the configuration"
+                    .to_string(),
+            );
+        }
+    };
+    let database = match by_hand_or(&overrides.database, &DATABASE)? {
+        Some(path) => absolute(&path, unit, "the database")?,
+        None => format!("{data_dir}/validator-db"),
+    };
+    Ok((data_dir, database))
+}
+
+fn with_environment(program: Vec<String>, environment: &[String]) -> Vec<String> {
+    let passed: Vec<String> = environment
+        .iter()
+        .filter(|pair| ENVIRONMENT.iter().any(|name| pair.starts_with(name)))
+        .cloned()
+        .collect();
+    if passed.is_empty() {
+        program
+    } else {
+        [vec!["env".to_string()], passed, program].concat()
+    }
 }
 
 /// `--help` never starts anything, whichever release reads it.
@@ -191,16 +190,18 @@ fn import(install: &Install, file: &str) -> Result<Vec<String>, String> {
 
 fn protection(install: &Install, verb: &str, file: &str) -> Result<Vec<String>, String> {
     let usual = format!("{}/validator-db", install.data_dir);
-    let mut args = vec![verb.to_string()];
-    if Flags::read(&install.chain_flags).spelling(&DATA_DIR).is_none() {
-        // The releases that know only the old command know only the old name of the directory.
-        let flag = if install.protection_command == OLD {
-            "--rootDir"
-        } else {
-            "--dataDir"
-        };
-        args.extend([flag.to_string(), install.data_dir.clone()]);
-    }
+    // Spelled as the unit spells it: releases differ in which of the names they know, and those that know only the
+    // old command know only the old name.
+    let by_release = if install.protection_command == OLD {
+        "--rootDir"
+    } else {
+        "--dataDir"
+    };
+    let flag = install
+        .data_flag
+        .clone()
+        .unwrap_or_else(|| by_release.to_string());
+    let mut args = vec![verb.to_string(), flag, install.data_dir.clone()];
     if install.database != usual {
         if install.protection_command == OLD {
             return Err(format!(
@@ -251,12 +252,23 @@ fn finished(output: &Output, words: &str) -> Result<(), String> {
     }
 }
 
-/// The line in which Lodestar names an error; a stack trace follows it.
+/// The line in which Lodestar names an error; a stack trace follows it. Colours come even without a terminal.
 fn said_why(output: &Output) -> Option<String> {
-    let mut lines = output.stderr.lines().chain(output.stdout.lines());
+    let lines = output.stderr.lines().chain(output.stdout.lines());
     lines
-        .find(|line| line.contains('✖') || line.contains("error: "))
-        .map(|line| line.trim().to_string())
+        .map(uncoloured)
+        .find(|line| line.starts_with('✖') || line.contains("error: "))
+}
+
+fn uncoloured(line: &str) -> String {
+    let mut parts = line.split('\u{1b}');
+    let mut text = parts.next().unwrap_or_default().to_string();
+    text.extend(
+        parts
+            .filter_map(|part| part.split_once('m'))
+            .map(|(_, after)| after),
+    );
+    text.trim().to_string()
 }
 
 fn signature(install: &Install) -> Signature {

@@ -15,7 +15,7 @@ use crate::services::processes::Signature;
 use crate::transport::Output;
 
 /// Every client that can be handed over.
-pub const CLIENTS: &[Client] = &[lodestar::CLIENT, prysm::CLIENT, qrysm::CLIENT];
+pub static CLIENTS: &[Client] = &[lodestar::CLIENT, prysm::CLIENT, qrysm::CLIENT];
 
 /// One client. The functions take what [`Client::install`] found.
 #[derive(Debug, Clone, Copy)]

@@ -61,12 +61,23 @@ fn is_it(unit: &Unit) -> bool {
     runs_validator(&unit.exec_start) && !super::qrysm::says_qrl(unit)
 }
 
-/// `validator`, `validator-v5.0.3-linux-amd64`, or `prysm.sh validator`.
+/// `/path/validator`, `validator-v5.0.3-linux-amd64`, or `prysm.sh validator`. A bare `validator` further on is
+/// another client's sub-command.
 pub(super) fn runs_validator(words: &[String]) -> bool {
-    words
+    let program: Vec<&str> = words
         .iter()
         .take_while(|word| !word.starts_with('-'))
-        .any(|word| base(word) == "validator" || base(word).starts_with("validator-"))
+        .map(String::as_str)
+        .collect();
+    let is_binary = |word: &str| base(word) == "validator" || base(word).starts_with("validator-v");
+    let by_path = program
+        .iter()
+        .enumerate()
+        .any(|(at, word)| (at == 0 || word.contains('/')) && is_binary(word));
+    let by_script = program
+        .windows(2)
+        .any(|pair| matches!(pair, [script, "validator"] if script.ends_with("rysm.sh")));
+    by_path || by_script
 }
 
 /// The program ends where the flags begin.
@@ -140,6 +151,7 @@ pub(super) fn install_as(
             .protection_command
             .clone()
             .unwrap_or_else(|| vec!["slashing-protection-history".to_string()]),
+        data_flag: None,
         chain_flags: [flags.switches(networks), overrides.extra_args.clone()].concat(),
         beacon_urls,
         metrics_url,

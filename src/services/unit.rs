@@ -134,10 +134,10 @@ fn asserts_absent(text: &str) -> Result<Vec<String>, String> {
         let [kind, trigger, negate, parameter, _state] = assert else {
             return Err(broken());
         };
-        if kind == "AssertPathExists" && flag(trigger).ok_or_else(broken)? != Flag::Yes {
-            if flag(negate).ok_or_else(broken)? == Flag::Yes {
-                paths.push(parameter.clone());
-            }
+        let barring =
+            flag(trigger).ok_or_else(broken)? == Flag::No && flag(negate).ok_or_else(broken)? == Flag::Yes;
+        if kind == "AssertPathExists" && barring {
+            paths.push(parameter.clone());
         }
     }
     Ok(paths)

@@ -25,6 +25,9 @@ impl SimHost {
                 "🌟 Lodestar: TypeScript Implementation of the Ethereum Consensus Beacon Chain.\n  * Version: v1.34.0\n",
             );
         }
+        if has("--help") {
+            return done(help(argv));
+        }
         if has("validator") && has("list") {
             return done(around.chain.keys.join("\n") + "\n");
         }
@@ -147,6 +150,20 @@ impl SimHost {
             None => done("info: Import completed successfully\n"),
         }
     }
+}
+
+/// The first line of Lodestar's help is the command that it understood.
+fn help(argv: &[String]) -> String {
+    let words = ["validator", "slashing-protection", "export", "import"];
+    let understood: Vec<&str> = argv
+        .iter()
+        .map(String::as_str)
+        .filter(|arg| words.contains(arg))
+        .collect();
+    format!(
+        "lodestar {}\n\nOptions:\n  --help  Show help  [boolean]\n",
+        understood.join(" ")
+    )
 }
 
 /// Lodestar's import of one key: overwrites by slot and target, and sets the lower bound to the lowest imported.

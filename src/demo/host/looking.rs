@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::files::base64_lines;
-use super::unit::Unit;
+use super::unit::{Active, Unit};
 use super::{Around, DATA_DIR, DATABASE, STATE, SimHost, done, failed};
 use crate::demo::chain::{bare_hex_from, sha256_hex};
 use crate::transport::Output;
@@ -153,7 +153,14 @@ impl SimHost {
         Some((200, serde_json::json!({ "data": keys }).to_string()))
     }
 
-    pub(super) fn await_metric(&self, now: Duration, url: &str, metric: &str, base: &str) -> Output {
+    pub(super) fn await_metric(
+        &self,
+        now: Duration,
+        url: &str,
+        metric: &str,
+        base: &str,
+        unit: &str,
+    ) -> Output {
         let metrics = if path_of(url).starts_with("/metrics") {
             self.metrics()
         } else {
@@ -164,9 +171,20 @@ impl SimHost {
             (Some(value), Ok(base)) if value > base => {
                 done(format!("seen={value}\ntime={}\n", stamp(self.clock(now))))
             }
-            (_, Ok(_)) => done("seen=no\n"),
+            (_, Ok(_)) => self.not_seen(unit),
             (_, Err(_)) => failed(2, format!("sh: 1: [: Illegal number: {base}\n")),
         }
+    }
+
+    /// `seen=dead` when the unit rests, `seen=no` while it may still come.
+    fn not_seen(&self, unit: &str) -> Output {
+        let rests = match self.unit.active {
+            Active::Inactive | Active::Failed => true,
+            Active::Active | Active::AutoRestart(_) => false,
+        };
+        // A unit that is not there is inactive, too.
+        let dead = !unit.is_empty() && (rests || !self.unit.is(unit));
+        done(if dead { "seen=dead\n" } else { "seen=no\n" })
     }
 
     pub(super) fn await_head(&self, around: Around<'_>, slot: &str) -> Output {
@@ -186,11 +204,12 @@ impl SimHost {
             .iter()
             .find(|(at, line)| *at >= since && line.contains(text));
         match hit {
-            Some((at, line)) if self.unit.is(unit) => {
-                let at = format!("{}.{:06}", at.as_secs(), at.subsec_micros());
-                done(format!("seen={at} {line}\ntime={at}\n"))
-            }
-            Some(_) | None => done("seen=no\n"),
+            Some((at, _)) if self.unit.is(unit) => done(format!(
+                "seen=yes\ntime={}.{:06}\n",
+                at.as_secs(),
+                at.subsec_micros()
+            )),
+            Some(_) | None => self.not_seen(unit),
         }
     }
 }

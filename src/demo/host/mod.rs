@@ -31,6 +31,10 @@ pub const DATA_DIR: &str = "/var/lib/lodestar";
 pub const DATABASE: &str = "/var/lib/lodestar/validator-db";
 /// Where `remote.sh` keeps its papers.
 pub const STATE: &str = "/var/lib/failover";
+/// The beacon node, as seen from the host; it stands on the validator's command line.
+pub const BEACON_URL: &str = "http://127.0.0.1:9596";
+/// The validator's metrics, as seen from the host.
+pub const METRICS_URL: &str = "http://127.0.0.1:5064/metrics";
 /// The user that the validator runs as.
 pub const USER: &str = "lodestar";
 
@@ -224,7 +228,7 @@ impl SimHost {
             Op::Http => self.http(around, arg(0), arg(1), arg(2)),
             Op::Run => self.run(around, args.get(2..).unwrap_or_default()),
             Op::Get => self.get(arg(0), arg(1)),
-            Op::AwaitMetric => self.await_metric(around.now, arg(0), arg(1), arg(2)),
+            Op::AwaitMetric => self.await_metric(around.now, arg(0), arg(1), arg(2), arg(4)),
             Op::AwaitHead => self.await_head(around, arg(1)),
             Op::AwaitJournal => self.await_journal(arg(0), arg(1), arg(2)),
             Op::Claim => self.claim(arg(0), arg(1)),
@@ -298,6 +302,8 @@ fn default_unit() -> Unit {
         "validator",
         "--dataDir",
         DATA_DIR,
+        "--beaconNodes",
+        BEACON_URL,
         "--metrics",
     ];
     Unit {
