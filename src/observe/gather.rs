@@ -61,9 +61,9 @@ const READING: usize = 4;
 /// Reads the outputs of [`reading_calls`] that begin at `first`. The clock is not judged by a reading.
 pub fn read_reading(host: &Host, reply: &Reply, first: usize) -> HostEvidence {
     let mut seen = blank(host.name(), "not asked in this reading");
-    let install = match host.installed() {
+    let install = match &host.install {
         Ok(install) => install,
-        Err(why) => return blank(host.name(), &why),
+        Err(why) => return blank(host.name(), why),
     };
     let Some(outputs) = reply.outputs.get(first..first + READING) else {
         return blank(host.name(), "the answer ends too early");
@@ -178,6 +178,9 @@ impl Questions {
         };
         let batch = &mut questions.batch;
         let Ok(install) = host.installed() else {
+            // Who it is and who holds it can be told of every host.
+            batch.push(Call::new(Op::Identity, [""; 0]));
+            batch.push(Call::new(Op::Papers, [""; 0]));
             batch.push(Call::new(Op::Identity, [""; 0]));
             return questions;
         };
@@ -219,20 +222,20 @@ impl Questions {
             Ok(reply) => reply,
             Err(error) => return blank(host.name(), &error.to_string()),
         };
-        let mut seen = match host.installed() {
-            Ok(_) => read_reading(host, &reply, 0),
-            Err(why) => blank(host.name(), &why),
-        };
-        seen.identity = clock(&reply, sent, received);
-        if host.installed().is_err() {
-            return seen;
-        }
         let output = |at: usize| {
             reply
                 .outputs
                 .get(at)
                 .ok_or_else(|| "the answer ends too early".to_owned())
         };
+        if let Err(why) = &host.install {
+            let mut seen = blank(host.name(), why);
+            seen.identity = clock(&reply, sent, received);
+            seen.papers = Seen::from_result(output(1).and_then(read_papers));
+            return seen;
+        }
+        let mut seen = read_reading(host, &reply, 0);
+        seen.identity = clock(&reply, sent, received);
         seen.papers = Seen::from_result(output(READING).and_then(read_papers));
         seen.disk = Seen::from_result(output(READING + 1).and_then(read_disk));
         if let Some((url, first, count)) = &self.beacon {
