@@ -259,11 +259,12 @@ impl World {
         })
     }
 
-    /// A call that waits on the host: the reading is repeated until it is there or its limit (last argument) is over.
+    /// A call that waits on the host: the reading is repeated until it is there or its limit is over.
     async fn wait_for(&self, host: usize, call: &Call) -> Option<Output> {
+        let place = if call.op == Op::AwaitHead { 2 } else { 3 };
         let limit = call
             .args
-            .last()
+            .get(place)
             .and_then(|limit| limit.parse::<f64>().ok())
             .unwrap_or(0.0);
         let until = Instant::now() + Duration::from_secs_f64(limit.clamp(0.0, 86_400.0));

@@ -36,7 +36,10 @@ impl Rig {
     /// Generation and role written on a host.
     pub fn generation(&self, host: usize) -> Option<(u64, String)> {
         let paper = self.paper(host, "generation")?;
-        Some((paper["generation"].as_u64().unwrap(), paper["role"].as_str().unwrap().to_owned()))
+        Some((
+            paper["generation"].as_u64().unwrap(),
+            paper["role"].as_str().unwrap().to_owned(),
+        ))
     }
 
     /// Whether a validator process lives on a host.
@@ -46,7 +49,9 @@ impl Rig {
 
     /// Whether the unit is active and enabled.
     pub fn serves(&self, host: usize) -> bool {
-        self.look(host, |host| host.unit.active == Active::Active && host.unit.enabled)
+        self.look(host, |host| {
+            host.unit.active == Active::Active && host.unit.enabled
+        })
     }
 
     /// Whether lock and loaded gate are there and the unit is not enabled.
@@ -61,9 +66,15 @@ impl Rig {
     /// database of a host that does not sign.
     pub fn snapshot(&self, host: usize) -> String {
         self.look(host, |host| {
-            let process = host.process.as_ref().map(|process| (process.pid, process.in_unit));
+            let process = host
+                .process
+                .as_ref()
+                .map(|process| (process.pid, process.in_unit));
             let records = host.process.is_none().then(|| host.database.records().unwrap());
-            format!("{:#?}\n{:#?}\n{process:?}\n{:?}\n{records:?}", host.files, host.unit, host.copies)
+            format!(
+                "{:#?}\n{:#?}\n{process:?}\n{:?}\n{records:?}",
+                host.files, host.unit, host.copies
+            )
         })
     }
 

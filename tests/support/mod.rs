@@ -99,7 +99,9 @@ impl Rig {
 
     /// The same run, from a new process.
     pub async fn resume(&self, run: &str) -> State {
-        self.resume_with(run, Event::Resumed, How::default()).await.unwrap()
+        self.resume_with(run, Event::Resumed, How::default())
+            .await
+            .unwrap()
     }
 
     /// The same run, from a new process, with something going wrong or another wish.
@@ -120,14 +122,21 @@ impl Rig {
     /// Why the last event of a run happened.
     pub fn why(&self, run: &str) -> String {
         let records = self.records(run);
-        records.last().map(|record| record.why.clone()).unwrap_or_default()
+        records
+            .last()
+            .map(|record| record.why.clone())
+            .unwrap_or_default()
     }
 
     /// The whole story of a run, for a failing test.
     pub fn story(&self, run: &str) -> String {
         let mut story = String::new();
         for record in self.records(run) {
-            story.push_str(&format!("{:>3} {} -> {}: {}\n", record.seq, record.event, record.state, record.why));
+            let trips = record.facts.get("round_trips").cloned().unwrap_or_default();
+            story.push_str(&format!(
+                "{:>3} {} -> {}: {} [{trips} round trips]\n",
+                record.seq, record.event, record.state, record.why
+            ));
         }
         format!("{story}{}\n", self.verdict())
     }

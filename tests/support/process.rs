@@ -1,8 +1,8 @@
 //! One coordinator process: its own transports, its own memory, the journal's file. It can be killed after an event,
 //! killed in the middle of a question, interrupted in a state, and given faulty lines.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use failover::demo::transport::{Fate, FaultPlan, Phase, SimTransport};
@@ -33,23 +33,36 @@ pub struct How {
 impl How {
     /// Faulty lines.
     pub fn faults(plan: FaultPlan) -> How {
-        How { faults: Some(plan), ..How::default() }
+        How {
+            faults: Some(plan),
+            ..How::default()
+        }
     }
 
     /// Dies once so many events are on disk.
     pub fn killed_after(events: u32) -> How {
-        How { kill_after: Some(events), ..How::default() }
+        How {
+            kill_after: Some(events),
+            ..How::default()
+        }
     }
 
     /// Ctrl-C arrives when it comes to this state.
     pub fn interrupted_in(state: State) -> How {
-        How { interrupt_in: Some(state), ..How::default() }
+        How {
+            interrupt_in: Some(state),
+            ..How::default()
+        }
     }
 
     /// One question (counted from 0 over both hosts) meets a fate.
     pub fn one_ask(number: u64, phase: Phase, fate: Fate) -> How {
         How::faults(FaultPlan::new(move |ask| {
-            if ask.number == number && ask.phase == phase { fate.clone() } else { Fate::Deliver }
+            if ask.number == number && ask.phase == phase {
+                fate.clone()
+            } else {
+                Fate::Deliver
+            }
         }))
     }
 }
@@ -94,7 +107,11 @@ impl Process {
         let (clock, ahead_s) = (Arc::clone(&rig.world), how.clock_ahead_s);
         let hosts = Hosts::new(&plan, link(&row.primary), link(&row.backup))
             .with_clock(Arc::new(move || clock.now().as_secs_f64() + ahead_s));
-        let ended = journal.runs(100).unwrap().into_iter().filter(|run| run.ended.is_some());
+        let ended = journal
+            .runs(100)
+            .unwrap()
+            .into_iter()
+            .filter(|run| run.ended.is_some());
         let world = World {
             hosts,
             run: RunIdentity {
@@ -107,7 +124,12 @@ impl Process {
             ended_runs: ended.map(|run| run.id).collect(),
             plan,
         };
-        Process { world, journal, died, plan: faults }
+        Process {
+            world,
+            journal,
+            died,
+            plan: faults,
+        }
     }
 
     /// Drives from where the journal says the run is.
