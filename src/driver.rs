@@ -108,12 +108,14 @@ impl Driver<'_> {
 
 /// What an earlier process of this run knew and a later one still has to: from the facts of its events.
 fn recall(world: &mut World, records: &[Record]) {
-    let memory = &mut world.memory;
     for record in records {
         let fact = |name: &str| record.facts.get(name).cloned().unwrap_or(Value::Null);
-        if record.event == Event::PreflightPassed {
-            memory.found = serde_json::from_value::<Found>(fact("found")).ok();
+        if record.event == Event::PreflightPassed
+            && let Ok(found) = serde_json::from_value::<Found>(fact("found"))
+        {
+            world.remember(found);
         }
+        let memory = &mut world.memory;
         if record.event == Event::Claimed {
             memory.generation = fact("generation").as_u64();
         }

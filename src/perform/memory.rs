@@ -26,6 +26,10 @@ pub struct RunIdentity {
 pub struct Found {
     /// Whether the primary's validator ran before the run.
     pub primary_ran: bool,
+    /// Machine id of the primary; no other machine may answer in its name for the rest of the run.
+    pub primary_machine: String,
+    /// Machine id of the backup, likewise.
+    pub backup_machine: String,
     /// Whether the primary's unit was enabled before the run.
     pub primary_enabled: bool,
     /// `0x` and 64 hex digits, from the backup's beacon node, compared with every other source.

@@ -19,6 +19,7 @@ pub use memory::{FenceProof, Found, Memory, RunIdentity};
 pub use preflight::audit;
 
 use crate::config::Plan;
+use crate::guards::Role;
 use crate::journal::RunDir;
 use crate::observe::Hosts;
 use crate::protocol::{Command, Event};
@@ -79,6 +80,15 @@ pub struct World {
     pub memory: Memory,
     /// Runs of this coordinator that have ended: a claim of theirs was left behind and may be taken away.
     pub ended_runs: Vec<String>,
+}
+
+impl World {
+    /// Takes up what the preflight found, now or in an earlier process: from here on only those machines may answer.
+    pub fn remember(&mut self, found: Found) {
+        self.hosts.expect(Role::Primary, &found.primary_machine);
+        self.hosts.expect(Role::Backup, &found.backup_machine);
+        self.memory.found = Some(found);
+    }
 }
 
 /// Performs one command. `Ok` and `Err` both carry what happened; `Err` only shortens the way out.

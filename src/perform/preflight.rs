@@ -64,7 +64,7 @@ pub(super) async fn check_everything(world: &mut World) -> Done {
         )
     };
     let facts = json!({ "found": found, "findings": findings, "keys": found.keys });
-    world.memory.found = Some(found);
+    world.remember(found);
     Ok(Happened::with(Event::PreflightPassed, why, facts))
 }
 
@@ -114,6 +114,8 @@ fn found(seen: &Evidence) -> Result<Found, String> {
         .iter()
         .filter(|(key, _)| keys.contains(*key));
     Ok(Found {
+        primary_machine: seen.primary.identity.known()?.machine_id.clone(),
+        backup_machine: seen.backup.identity.known()?.machine_id.clone(),
         primary_ran: matches!(life(&seen.primary), Life::Alive(_)),
         primary_enabled: unit.file_state.starts_with("enabled"),
         genesis_validators_root: genesis.validators_root.clone(),
