@@ -6,6 +6,7 @@
 
 mod help;
 mod journal;
+mod pages;
 mod protection;
 mod refusals;
 mod streams;
