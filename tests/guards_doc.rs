@@ -89,7 +89,7 @@ fn every_guard_is_in_the_troubleshooting_table() {
         .split("\n## Troubleshooting by guard\n")
         .nth(1)
         .expect("the section is there");
-    let table = table.split("\n## ").next().unwrap();
+    let table = table.split("\n##").next().unwrap();
     let rows: Vec<&str> = table
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))
