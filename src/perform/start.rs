@@ -46,6 +46,11 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
     let run = RunEvidence {
         id: Some(world.run.id.clone()),
         generation: world.memory.generation,
+        genesis_validators_root: world
+            .memory
+            .found
+            .as_ref()
+            .map(|found| found.genesis_validators_root.clone()),
         fence: Some(proof.reading.clone()),
         fence_left_s: Some(proof.left_s()),
         merged: Some(merged),

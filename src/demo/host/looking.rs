@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::files::base64_lines;
-use super::unit::Unit;
+use super::unit::{Active, Unit};
 use super::{Around, DATA_DIR, DATABASE, STATE, SimHost, done, failed};
 use crate::demo::chain::{bare_hex_from, sha256_hex};
 use crate::transport::Output;
@@ -153,7 +153,19 @@ impl SimHost {
         Some((200, serde_json::json!({ "data": keys }).to_string()))
     }
 
-    pub(super) fn await_metric(&self, now: Duration, url: &str, metric: &str, base: &str) -> Output {
+    /// The script's `fo_dead`: only a unit that is positively at rest.
+    fn is_dead(&self, unit: &str) -> bool {
+        self.unit.is(unit) && matches!(self.unit.active, Active::Inactive | Active::Failed)
+    }
+
+    pub(super) fn await_metric(
+        &self,
+        now: Duration,
+        url: &str,
+        metric: &str,
+        base: &str,
+        unit: &str,
+    ) -> Output {
         let metrics = if path_of(url).starts_with("/metrics") {
             self.metrics()
         } else {
@@ -164,6 +176,7 @@ impl SimHost {
             (Some(value), Ok(base)) if value > base => {
                 done(format!("seen={value}\ntime={}\n", stamp(self.clock(now))))
             }
+            (_, Ok(_)) if self.is_dead(unit) => done("seen=dead\n"),
             (_, Ok(_)) => done("seen=no\n"),
             (_, Err(_)) => failed(2, format!("sh: 1: [: Illegal number: {base}\n")),
         }
@@ -190,6 +203,7 @@ impl SimHost {
                 let at = format!("{}.{:06}", at.as_secs(), at.subsec_micros());
                 done(format!("seen={at} {line}\ntime={at}\n"))
             }
+            Some(_) | None if self.is_dead(unit) => done("seen=dead\n"),
             Some(_) | None => done("seen=no\n"),
         }
     }

@@ -224,7 +224,7 @@ impl SimHost {
             Op::Http => self.http(around, arg(0), arg(1), arg(2)),
             Op::Run => self.run(around, args.get(2..).unwrap_or_default()),
             Op::Get => self.get(arg(0), arg(1)),
-            Op::AwaitMetric => self.await_metric(around.now, arg(0), arg(1), arg(2)),
+            Op::AwaitMetric => self.await_metric(around.now, arg(0), arg(1), arg(2), arg(4)),
             Op::AwaitHead => self.await_head(around, arg(1)),
             Op::AwaitJournal => self.await_journal(arg(0), arg(1), arg(2)),
             Op::Claim => self.claim(arg(0), arg(1)),
