@@ -10,6 +10,7 @@
 
 pub mod hosts;
 pub mod process;
+pub mod truth;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,53 @@
+//! Many faults at once, drawn from seeds.
+
+use failover::demo::transport::{Dice, FaultPlan};
+use failover::protocol::{Event, State};
+
+use crate::support::truth::Before;
+use crate::support::{How, rig};
+use crate::table::{Table, resumed};
+
+/// Proves that lines which lose, tear, delay and refuse at random, under a coordinator that is killed at random,
+/// never make a run unsafe or its report untrue.
+#[tokio::test(start_paused = true)]
+async fn bad_lines_and_kills() {
+    let mut table = Table::default();
+    for seed in 0..150 {
+        let rig = rig();
+        let before = Before::of(&rig);
+        let mut dice = Dice(seed);
+        let mut state = None;
+        for process in 0..6 {
+            let how = How {
+                kill_after: (dice.below(2) == 0).then(|| 1 + dice.below(16) as u32),
+                faults: Some(FaultPlan::seeded(seed * 100 + process, 150)),
+                ..How::default()
+            };
+            let driven = match process {
+                0 => rig.run_with("r1", how).await,
+                _ if matches!(state, Some(State::Parked(failover::protocol::Parking::Fencing)))
+                    && dice.below(3) == 0 =>
+                {
+                    rig.resume_with("r1", Event::UndoAsked, how).await
+                }
+                _ => rig.resume_with("r1", Event::Resumed, how).await,
+            };
+            state = driven.ok();
+            if let Some(state) = state {
+                let left = rig.records("r1").iter().any(|record| record.why.contains("is left on"));
+                if !left {
+                    rig.assert_safe("r1", state, &before, &format!("seed {seed}"));
+                }
+            }
+            if matches!(state, Some(State::Ended(_))) {
+                break;
+            }
+            rig.pass(dice.below(90)).await;
+        }
+        let point = format!("seed {seed}");
+        let came = resumed(&rig, "r1", state, &before, &point).await;
+        table.add(point, came);
+    }
+    let counts = table.print("bad lines and kills");
+    assert_eq!(counts.values().sum::<usize>(), 0, "{counts:?}");
+}
