@@ -305,7 +305,7 @@ async fn a_metric_is_awaited_in_virtual_time() {
         &world,
         A,
         Op::AwaitMetric,
-        &[url, "vc_published_attestations_total", "3", "60"],
+        &[url, "vc_published_attestations_total", "3", "60", UNIT],
     )
     .await
     .stdout;
@@ -319,7 +319,7 @@ async fn a_metric_is_awaited_in_virtual_time() {
         &world,
         B,
         Op::AwaitMetric,
-        &[url, "vc_published_attestations_total", "0", "5"],
+        &[url, "vc_published_attestations_total", "0", "5", ""],
     )
     .await
     .stdout;
@@ -507,7 +507,7 @@ async fn the_unit_shows_just_the_properties_that_the_script_asks_for() {
     let mut asked: Vec<&str> = listing
         .split_whitespace()
         .filter(|word| word.contains(','))
-        .flat_map(|word| word.split(','))
+        .flat_map(|word| word.trim_end_matches(')').split(','))
         .chain(["Asserts", "CgroupPids", "CgroupRead"])
         // Printed only for units that have some.
         .filter(|name| *name != "EnvironmentFiles")

@@ -156,7 +156,9 @@ fn backup_unsynced(world: &World) {
 }
 
 fn wrong_chain(world: &World) {
-    world.with_host(B, |host, _| host.beacon.other_chain = Some(format!("0x{}", "5a".repeat(32))));
+    world.with_host(B, |host, _| {
+        host.beacon.other_chain = Some(format!("0x{}", "5a".repeat(32)))
+    });
 }
 
 fn same_machine(world: &World) {
@@ -199,7 +201,9 @@ fn connection_lost(world: &World) {
 
 fn primary_revives(world: &World) {
     // Two days, so that only the coordinator's own watch can notice it in the demo, not a double signature.
-    world.with_host(A, |host, _| host.timing.by_hand_to_signing = Duration::from_secs(2 * 86_400));
+    world.with_host(A, |host, _| {
+        host.timing.by_hand_to_signing = Duration::from_secs(2 * 86_400)
+    });
     world.arm(Trigger {
         host: B,
         on: |call| call.op == Op::Start,

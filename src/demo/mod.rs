@@ -60,7 +60,9 @@ pub struct DemoHost {
 impl Demo {
     /// Starts a demo that keeps its files in a directory of the caller's, which must be private.
     pub async fn start(directory: &Path, seconds_per_slot: f64) -> Result<Demo, String> {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_err(|error| error.to_string())?;
         let mut config = WorldConfig {
             // Each demo has machines and keys of its own.
             seed: u64::from(since_epoch.subsec_nanos()) ^ since_epoch.as_secs(),
@@ -90,28 +92,37 @@ impl Demo {
 
     /// The hosts, primary first.
     pub fn hosts(&self) -> Vec<DemoHost> {
-        let names = self.world.with(|inside, _| inside.hosts.iter().map(|host| host.name.clone()).collect::<Vec<_>>());
-        let hosts = names.into_iter().zip(&self.ssh.addresses).map(|(name, address)| DemoHost {
-            destination: Destination {
-                host: name.clone(),
-                user: Some(ssh::USER.to_owned()),
-                port: Some(address.port()),
-                address: Some(address.ip().to_string()),
-                key_file: Some(self.ssh.key_file.clone()),
-                known_hosts: Some(self.ssh.known_hosts.clone()),
-                config_file: None,
-                jump_hosts: Vec::new(),
-                r#become: false,
-            },
-            name,
-            unit: host::UNIT,
-            lock: host::LOCK,
-            data_dir: host::DATA_DIR,
-            database: host::DATABASE,
-            user: host::USER,
-            beacon_url: "http://127.0.0.1:5052",
-            metrics_url: "http://127.0.0.1:5064/metrics",
+        let names = self.world.with(|inside, _| {
+            inside
+                .hosts
+                .iter()
+                .map(|host| host.name.clone())
+                .collect::<Vec<_>>()
         });
+        let hosts = names
+            .into_iter()
+            .zip(&self.ssh.addresses)
+            .map(|(name, address)| DemoHost {
+                destination: Destination {
+                    host: name.clone(),
+                    user: Some(ssh::USER.to_owned()),
+                    port: Some(address.port()),
+                    address: Some(address.ip().to_string()),
+                    key_file: Some(self.ssh.key_file.clone()),
+                    known_hosts: Some(self.ssh.known_hosts.clone()),
+                    config_file: None,
+                    jump_hosts: Vec::new(),
+                    r#become: false,
+                },
+                name,
+                unit: host::UNIT,
+                lock: host::LOCK,
+                data_dir: host::DATA_DIR,
+                database: host::DATABASE,
+                user: host::USER,
+                beacon_url: host::BEACON_URL,
+                metrics_url: host::METRICS_URL,
+            });
         hosts.collect()
     }
 

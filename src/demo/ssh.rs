@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::keys::PrivateKey;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::ssh_key::{LineEnding, PublicKey};
-use russh::keys::PrivateKey;
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Disconnect};
 use tokio::io::BufReader;
@@ -57,7 +57,13 @@ impl Drop for SshServers {
 impl SshServers {
     /// Starts a server per host and writes the client's files into a directory that is the caller's.
     pub async fn start(world: &Arc<World>, directory: &Path) -> Result<SshServers, String> {
-        let names = world.with(|inside, _| inside.hosts.iter().map(|host| host.name.clone()).collect::<Vec<_>>());
+        let names = world.with(|inside, _| {
+            inside
+                .hosts
+                .iter()
+                .map(|host| host.name.clone())
+                .collect::<Vec<_>>()
+        });
         let client = new_key()?;
         let mut servers = SshServers {
             addresses: Vec::new(),
@@ -69,8 +75,13 @@ impl SshServers {
         let (mut known_hosts, mut config) = (String::new(), String::new());
         for (position, name) in names.iter().enumerate() {
             let host_key = new_key()?;
-            let public = host_key.public_key().to_openssh().map_err(|error| error.to_string())?;
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| error.to_string())?;
+            let public = host_key
+                .public_key()
+                .to_openssh()
+                .map_err(|error| error.to_string())?;
+            let listener = TcpListener::bind(("127.0.0.1", 0))
+                .await
+                .map_err(|error| error.to_string())?;
             let address = listener.local_addr().map_err(|error| error.to_string())?;
             let port = address.port();
             known_hosts.push_str(&format!("[{name}]:{port},[127.0.0.1]:{port} {public}\n"));
@@ -84,7 +95,9 @@ impl SshServers {
             };
             servers.tasks.push(tokio::spawn(door.accept(listener)));
         }
-        let key = client.to_openssh(LineEnding::LF).map_err(|error| error.to_string())?;
+        let key = client
+            .to_openssh(LineEnding::LF)
+            .map_err(|error| error.to_string())?;
         write_private(&servers.key_file, &key)?;
         write_private(&servers.known_hosts, &known_hosts)?;
         write_private(&servers.config_file, &config)?;
@@ -124,7 +137,8 @@ fn new_key() -> Result<PrivateKey, String> {
 fn write_private(path: &Path, text: &str) -> Result<(), String> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| format!("{}: {error}", path.display()))
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Where connections to one host come in.
@@ -161,8 +175,13 @@ impl Door {
         if self.way() == Way::Shut || stream.set_nodelay(true).is_err() {
             return;
         }
-        let handler = Visitor { door: self.clone(), session: None };
-        let Ok(running) = server::run_stream(Arc::clone(&self.config), stream, handler).await else { return };
+        let handler = Visitor {
+            door: self.clone(),
+            session: None,
+        };
+        let Ok(running) = server::run_stream(Arc::clone(&self.config), stream, handler).await else {
+            return;
+        };
         let session = running.handle();
         tokio::select! {
             // How a connection ended is the client's concern.
@@ -182,11 +201,13 @@ impl Door {
     }
 
     fn way(&self) -> Way {
-        let way = self.world.with_host(self.position, |host, _| match (host.answers(), host.link) {
-            (true, _) => Way::Open,
-            (false, Link::Refusing) => Way::Shut,
-            (false, Link::Up | Link::Dark) => Way::Silent,
-        });
+        let way = self
+            .world
+            .with_host(self.position, |host, _| match (host.answers(), host.link) {
+                (true, _) => Way::Open,
+                (false, Link::Refusing) => Way::Shut,
+                (false, Link::Up | Link::Dark) => Way::Silent,
+            });
         way.unwrap_or(Way::Shut)
     }
 }
@@ -200,7 +221,11 @@ struct Visitor {
 impl server::Handler for Visitor {
     type Error = russh::Error;
 
-    async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+    async fn auth_publickey(
+        &mut self,
+        _user: &str,
+        key: VerifiedPublicKey<'_>,
+    ) -> Result<Auth, russh::Error> {
         let ours = key.public_key.key_data() == self.door.client_key.key_data();
         Ok(if ours { Auth::Accept } else { Auth::reject() })
     }

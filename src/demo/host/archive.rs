@@ -23,10 +23,12 @@ impl SimHost {
         if is_unsafe_name(run) {
             return failed(2, "");
         }
-        let work = format!("{STATE}/work/{run}");
-        self.files.remove_tree(&work);
-        self.copies
-            .retain(|path, _| !path.starts_with(&format!("{work}/")));
+        // The run's own directory, and those of its exports: RUN and RUN.*
+        let (own, others) = (format!("{STATE}/work/{run}"), format!("{STATE}/work/{run}."));
+        let cleared =
+            |path: &str| path == own || path.starts_with(&format!("{own}/")) || path.starts_with(&others);
+        self.files.remove_all(cleared);
+        self.copies.retain(|path, _| !cleared(path));
         for directory in [format!("{STATE}/work"), STATE.to_owned()] {
             self.files.remove_empty_directory(&directory);
         }
@@ -71,7 +73,7 @@ impl SimHost {
     }
 
     pub(super) fn put(&mut self, run: &str, name: &str, sha256: &str, base64: &str) -> Output {
-        if run.starts_with('.') || run.contains('/') || name.contains('/') {
+        if is_unsafe_name(run) || is_unsafe_name(name) {
             return failed(2, "");
         }
         if let Some(why) = self.unwritable() {

@@ -145,20 +145,25 @@ impl SimHost {
     }
 
     pub(super) fn generation(&mut self, number: &str, json: &str) -> Output {
+        let Ok(asked) = number.parse::<u64>() else {
+            return failed(2, format!("not a generation: {number}\n"));
+        };
         if let Some(why) = self.unwritable() {
             return why;
         }
         self.files.make_directory(STATE);
         let path = format!("{STATE}/generation.json");
-        let lies_here = self.files.text(&path).and_then(|text| generation_in(&text));
-        let Ok(asked) = number.parse::<u64>() else {
-            return failed(2, format!("sh: 1: [: Illegal number: {number}\n"));
-        };
-        if let Some(lies_here) = lies_here.filter(|lies_here| *lies_here > asked) {
-            return failed(
-                3,
-                format!("generation {lies_here} lies here, {asked} would lower it\n"),
-            );
+        if let Some(text) = self.files.text(&path) {
+            match generation_in(&text) {
+                Some(lies_here) if lies_here <= asked => {}
+                Some(lies_here) => {
+                    return failed(
+                        3,
+                        format!("generation {lies_here} lies here, {asked} would lower it\n"),
+                    );
+                }
+                None => return failed(3, "the generation that lies here cannot be read\n"),
+            }
         }
         match self.files.write(&path, format!("{json}\n")) {
             Ok(()) => done(self.papers()),

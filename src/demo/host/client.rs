@@ -25,14 +25,14 @@ impl SimHost {
                 "🌟 Lodestar: TypeScript Implementation of the Ethereum Consensus Beacon Chain.\n  * Version: v1.34.0\n",
             );
         }
+        if has("--help") {
+            return done(help(argv));
+        }
         if has("validator") && has("list") {
             return done(around.chain.keys.join("\n") + "\n");
         }
         if !has("slashing-protection") {
             return failed(1, " ✖ Unknown arguments\n");
-        }
-        if has("--help") {
-            return done("lodestar validator slashing-protection export\n\nExport an interchange file.\n");
         }
         // A copy of the database is nobody's but ours; the real one is locked while the validator runs.
         let copy = self.copy_meant(argv);
@@ -150,6 +150,20 @@ impl SimHost {
             None => done("info: Import completed successfully\n"),
         }
     }
+}
+
+/// The first line of Lodestar's help is the command that it understood.
+fn help(argv: &[String]) -> String {
+    let words = ["validator", "slashing-protection", "export", "import"];
+    let understood: Vec<&str> = argv
+        .iter()
+        .map(String::as_str)
+        .filter(|arg| words.contains(arg))
+        .collect();
+    format!(
+        "lodestar {}\n\nOptions:\n  --help  Show help  [boolean]\n",
+        understood.join(" ")
+    )
 }
 
 /// Lodestar's import of one key: overwrites by slot and target, and sets the lower bound to the lowest imported.

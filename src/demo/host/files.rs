@@ -72,6 +72,12 @@ impl Files {
             .retain(|directory| directory != path && !directory.starts_with(&below));
     }
 
+    /// `rm -rf` of every path that is meant.
+    pub fn remove_all(&mut self, meant: impl Fn(&str) -> bool) {
+        self.files.retain(|file, _| !meant(file));
+        self.directories.retain(|directory| !meant(directory));
+    }
+
     /// `rmdir`, which leaves a directory that is not empty alone.
     pub fn remove_empty_directory(&mut self, path: &str) {
         let below = format!("{path}/");

@@ -153,11 +153,6 @@ impl SimHost {
         Some((200, serde_json::json!({ "data": keys }).to_string()))
     }
 
-    /// The script's `fo_dead`: only a unit that is positively at rest.
-    fn is_dead(&self, unit: &str) -> bool {
-        self.unit.is(unit) && matches!(self.unit.active, Active::Inactive | Active::Failed)
-    }
-
     pub(super) fn await_metric(
         &self,
         now: Duration,
@@ -176,10 +171,20 @@ impl SimHost {
             (Some(value), Ok(base)) if value > base => {
                 done(format!("seen={value}\ntime={}\n", stamp(self.clock(now))))
             }
-            (_, Ok(_)) if self.is_dead(unit) => done("seen=dead\n"),
-            (_, Ok(_)) => done("seen=no\n"),
+            (_, Ok(_)) => self.not_seen(unit),
             (_, Err(_)) => failed(2, format!("sh: 1: [: Illegal number: {base}\n")),
         }
+    }
+
+    /// `seen=dead` when the unit rests, `seen=no` while it may still come.
+    fn not_seen(&self, unit: &str) -> Output {
+        let rests = match self.unit.active {
+            Active::Inactive | Active::Failed => true,
+            Active::Active | Active::AutoRestart(_) => false,
+        };
+        // A unit that is not there is inactive, too.
+        let dead = !unit.is_empty() && (rests || !self.unit.is(unit));
+        done(if dead { "seen=dead\n" } else { "seen=no\n" })
     }
 
     pub(super) fn await_head(&self, around: Around<'_>, slot: &str) -> Output {
@@ -199,12 +204,12 @@ impl SimHost {
             .iter()
             .find(|(at, line)| *at >= since && line.contains(text));
         match hit {
-            Some((at, line)) if self.unit.is(unit) => {
-                let at = format!("{}.{:06}", at.as_secs(), at.subsec_micros());
-                done(format!("seen={at} {line}\ntime={at}\n"))
-            }
-            Some(_) | None if self.is_dead(unit) => done("seen=dead\n"),
-            Some(_) | None => done("seen=no\n"),
+            Some((at, _)) if self.unit.is(unit) => done(format!(
+                "seen=yes\ntime={}.{:06}\n",
+                at.as_secs(),
+                at.subsec_micros()
+            )),
+            Some(_) | None => self.not_seen(unit),
         }
     }
 }

@@ -31,6 +31,10 @@ pub const DATA_DIR: &str = "/var/lib/lodestar";
 pub const DATABASE: &str = "/var/lib/lodestar/validator-db";
 /// Where `remote.sh` keeps its papers.
 pub const STATE: &str = "/var/lib/failover";
+/// The beacon node, as seen from the host; it stands on the validator's command line.
+pub const BEACON_URL: &str = "http://127.0.0.1:9596";
+/// The validator's metrics, as seen from the host.
+pub const METRICS_URL: &str = "http://127.0.0.1:5064/metrics";
 /// The user that the validator runs as.
 pub const USER: &str = "lodestar";
 
@@ -298,6 +302,8 @@ fn default_unit() -> Unit {
         "validator",
         "--dataDir",
         DATA_DIR,
+        "--beaconNodes",
+        BEACON_URL,
         "--metrics",
     ];
     Unit {

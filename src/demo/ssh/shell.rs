@@ -40,7 +40,9 @@ pub struct Shell {
 impl Shell {
     /// A shell on the host at a position.
     pub fn new(world: Arc<World>, position: usize) -> Shell {
-        let boot = world.with_host(position, |host, _| host.boot_id()).unwrap_or_default();
+        let boot = world
+            .with_host(position, |host, _| host.boot_id())
+            .unwrap_or_default();
         Shell {
             world,
             position,
@@ -60,7 +62,9 @@ impl Shell {
 
     /// Reads one command and carries it out.
     pub async fn next(&mut self, lines: &mut (impl AsyncBufRead + Unpin)) -> Step {
-        let Some(mut text) = line(lines).await else { return Step::Exit(0) };
+        let Some(mut text) = line(lines).await else {
+            return Step::Exit(0);
+        };
         if self.in_script && !text.starts_with("fo_fetch ") {
             self.in_script = text.trim_end() != END_OF_SCRIPT;
             return Step::Continue;
@@ -92,7 +96,11 @@ impl Shell {
 
     /// Waits until the host has booted again, which ends every shell of the boot before.
     pub async fn until_another_boot(&self) {
-        let same = || self.world.with_host(self.position, |host, _| host.boot_id() == self.boot).unwrap_or(false);
+        let same = || {
+            self.world
+                .with_host(self.position, |host, _| host.boot_id() == self.boot)
+                .unwrap_or(false)
+        };
         while same() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -130,15 +138,25 @@ impl Shell {
         let marker = format!("\n@fo {} op {}\n", self.nonce, self.answered);
         self.print(&marker);
         self.answered += 1;
-        let uptime = self.world.with_host(self.position, |host, now| host.uptime_cs(now)).unwrap_or_default();
+        let uptime = self
+            .world
+            .with_host(self.position, |host, now| host.uptime_cs(now))
+            .unwrap_or_default();
         if self.until.is_some_and(|until| uptime > until) {
             self.print("e not begun: the deadline of the question had passed on the host\nx 124\n");
             return Step::Continue;
         }
         let answer = match Op::named(name) {
             Some(op) => self.world.perform(self.position, &Call::new(op, args)).await,
-            None if name == "uptime" => Some(Output { stdout: format!("{uptime}\n"), ..Output::default() }),
-            None => Some(Output { status: 127, stderr: format!("sh: fo_{name}: not found\n"), ..Output::default() }),
+            None if name == "uptime" => Some(Output {
+                stdout: format!("{uptime}\n"),
+                ..Output::default()
+            }),
+            None => Some(Output {
+                status: 127,
+                stderr: format!("sh: fo_{name}: not found\n"),
+                ..Output::default()
+            }),
         };
         match answer {
             Some(output) => {
@@ -151,18 +169,27 @@ impl Shell {
 
     fn fetch(&mut self, nonce: &str, path: &str) -> Step {
         let found = self.world.with_host(self.position, |host, _| {
-            host.answers().then(|| (host.fetchable(path), host.files.exists(path)))
+            host.answers()
+                .then(|| (host.fetchable(path), host.files.exists(path)))
         });
         match found.flatten() {
             None => Step::Stalled,
             Some((Some(content), _)) => {
-                self.print(&format!("\n@fo {nonce} file {} {}\n", content.len(), sha256_hex(&content)));
+                self.print(&format!(
+                    "\n@fo {nonce} file {} {}\n",
+                    content.len(),
+                    sha256_hex(&content)
+                ));
                 self.output.extend_from_slice(&content);
                 self.print(&format!("@fo {nonce} sent\n"));
                 Step::Continue
             }
             Some((None, exists)) => {
-                let why = if exists { "not a regular file" } else { "no such file, or not visible" };
+                let why = if exists {
+                    "not a regular file"
+                } else {
+                    "no such file, or not visible"
+                };
                 self.print(&format!("\n@fo {nonce} none {why}\n"));
                 Step::Exit(1)
             }
@@ -225,15 +252,22 @@ mod tests {
             Call::new(Op::Http, ["GET", "http://h:1/eth/v1/node/health", "", "2"]),
             Call::new(Op::Run, ["", "5", "nothing"]),
         ];
-        let text = format!("{REMOTE_SH}\n{}exit\n", encode("abc", Some(u64::MAX), &batch).unwrap());
+        let text = format!(
+            "{REMOTE_SH}\n{}exit\n",
+            encode("abc", Some(u64::MAX), &batch).unwrap()
+        );
         let (output, step) = printed(&text, &world).await;
         assert_eq!(step, Step::Exit(0));
         let mut parser = FrameParser::new("abc", 3);
-        let replies = output.split(|byte| *byte == b'\n').find_map(|line| parser.line(line).unwrap());
+        let replies = output
+            .split(|byte| *byte == b'\n')
+            .find_map(|line| parser.line(line).unwrap());
         let outputs = replies.unwrap().outputs;
         assert!(outputs[0].stdout.starts_with("claim=present\nclaim.base64="));
         assert_eq!((outputs[1].stdout.as_str(), outputs[2].status), ("\n200\n", 127));
-        let claimed = world.with_host(0, |host, _| host.files.text("/var/lib/failover/claim.json")).unwrap();
+        let claimed = world
+            .with_host(0, |host, _| host.files.text("/var/lib/failover/claim.json"))
+            .unwrap();
         assert_eq!(claimed.unwrap(), format!("{claim}\n"));
     }
 
