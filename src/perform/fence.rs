@@ -234,11 +234,14 @@ pub(super) async fn prove_stopped(world: &mut World) -> Done {
         Proof::Not(happened) => Err(happened),
         Proof::Positive(count, reading) => {
             let why = format!("{count} readings in a row: stopped, cgroup empty, no process, barred");
+            let proven_s = world.hosts.now_s();
+            world.memory.proven_s = Some(proven_s);
             let facts = json!({
                 "readings": count,
                 "machine_id": reading.machine_id,
                 "boot_id": reading.boot_id,
                 "main_start_us": reading.main_start_us,
+                "proven_s": proven_s,
             });
             world.memory.fence = Some(FenceProof::new(reading, count, world.plan.checks.valid_s));
             Ok(Happened::with(Event::ProvenStopped, why, facts))

@@ -11,8 +11,6 @@ use crate::support::truth::Before;
 use crate::support::{A, B, How, Rig, rig};
 use crate::table::{Table, resumed};
 
-/// A world and what goes wrong in it.
-pub type Scene = (&'static str, fn(&Rig), How);
 
 fn arm(rig: &Rig, on: fn(&Call) -> bool, act: fn(&mut [failover::demo::host::SimHost], Duration)) {
     let (host, when, action) = (B, When::After, Box::new(act));
