@@ -33,6 +33,11 @@ impl Table {
     }
 }
 
+/// Counts, as the tests expect them.
+pub fn counts(expected: &[(&str, usize)]) -> BTreeMap<String, usize> {
+    expected.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect()
+}
+
 /// Drives a run that died or parked to where a person would leave it: resumes until it ends, or parks twice alike.
 pub async fn resumed(rig: &Rig, run: &str, first: Option<State>, before: &Before, told: &str) -> String {
     let mut path: Vec<String> = first.iter().map(ToString::to_string).collect();

@@ -10,12 +10,13 @@ use super::{A, B, Rig};
 /// What must never fall: the floors before a run.
 pub struct Before {
     floors: [FloorMap; 2],
+    primary_served: bool,
 }
 
 impl Before {
     /// As they are now.
     pub fn of(rig: &Rig) -> Before {
-        Before { floors: [rig.floors(A), rig.floors(B)] }
+        Before { floors: [rig.floors(A), rig.floors(B)], primary_served: rig.serves(A) }
     }
 }
 
@@ -37,7 +38,9 @@ impl Rig {
         let claims = [self.paper(A, "claim").is_some(), self.paper(B, "claim").is_some()];
         let true_end = match state {
             State::Ended(Outcome::Completed | Outcome::Unconfirmed) => self.serves(B) && a && !alive[A] && !b,
-            State::Ended(Outcome::Restored | Outcome::Refused) => self.serves(A) && b && !alive[B] && !a,
+            State::Ended(Outcome::Restored | Outcome::Refused) => {
+                self.serves(A) == before.primary_served && b && !alive[B] && !a
+            }
             State::Ended(Outcome::Parked) => a && b && alive == [false, false],
             State::Parked(_) => claims.contains(&true),
             _ => false,
