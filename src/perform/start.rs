@@ -1,17 +1,23 @@
 //! The only way to a signer: judge everything again with fresh evidence, then unbar and start the backup, consuming
 //! the fence proof. Must never start without an unexpired proof, and never believe a start that was not read back.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::fence::{Proof, Reading, bar_calls, generation_call, install, prove, reading_of};
 use super::history::export_backup;
 use super::{Done, FenceProof, Happened, World};
-use crate::guards::{Life, Role, RunEvidence, Stage, blocking, judge, life};
+use crate::guards::{Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
 use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
 use crate::services::host::read_identity;
 use crate::transport::{Call, Op};
+
+/// How often the hosts are looked at before "could not be told" is the last word.
+const LOOKS: u32 = 3;
 
 /// Judges every guard of the start. After a resume it first takes what this process does not know: the proof, the
 /// merged floors of the earlier process, the backup's database.
@@ -43,26 +49,7 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
         })?;
         world.memory.read_back = Some(found.floors);
     }
-    let run = RunEvidence {
-        id: Some(world.run.id.clone()),
-        generation: world.memory.generation,
-        genesis_validators_root: world
-            .memory
-            .found
-            .as_ref()
-            .map(|found| found.genesis_validators_root.clone()),
-        fence: Some(proof.reading.clone()),
-        fence_left_s: Some(proof.left_s()),
-        merged: Some(merged),
-        read_back: world.memory.read_back.clone(),
-    };
-    let seen = evidence(&world.hosts, &world.plan, Scope::Start, run, Patience::Retry).await;
-    if let Err(why) = seen.primary.identity.known().and(seen.backup.identity.known()) {
-        return Err(Happened::new(Event::LineLost, why.to_owned()));
-    }
-    let findings = judge(&seen, Stage::Start);
-    world.memory.findings.clone_from(&findings);
-    let facts = json!({ "findings": findings });
+    let (facts, findings) = judged(world, &proof, merged).await?;
     if let Some(first) = blocking(&findings).first() {
         return Ok(Happened::with(
             Event::StartForbidden,
@@ -80,6 +67,51 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
         ),
         facts,
     ))
+}
+
+/// Every guard of the stage over fresh evidence. Where nothing refuses and something could not be told, it is asked
+/// again: one lost packet must not undo a run.
+async fn judged(
+    world: &mut World,
+    proof: &FenceProof,
+    merged: FloorMap,
+) -> Result<(Value, Vec<Finding>), Happened> {
+    let found = world.memory.found.as_ref();
+    let run = RunEvidence {
+        id: Some(world.run.id.clone()),
+        generation: world.memory.generation,
+        genesis_validators_root: found.map(|found| found.genesis_validators_root.clone()),
+        fence: Some(proof.reading.clone()),
+        fence_left_s: None,
+        merged: Some(merged),
+        read_back: world.memory.read_back.clone(),
+    };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut seen = evidence(
+            &world.hosts,
+            &world.plan,
+            Scope::Start,
+            run.clone(),
+            Patience::Retry,
+        )
+        .await;
+        if let Err(why) = seen.primary.identity.known().and(seen.backup.identity.known()) {
+            return Err(Happened::new(Event::LineLost, why.to_owned()));
+        }
+        // What is left when the evidence is there, not when it was asked for.
+        seen.run.fence_left_s = Some(proof.left_s());
+        let findings = judge(&seen, Stage::Start);
+        world.memory.findings.clone_from(&findings);
+        let blocking = blocking(&findings);
+        let undecided = !blocking.is_empty() && blocking.iter().all(|finding| finding.verdict == "unknown");
+        if undecided && tries < LOOKS {
+            sleep(Duration::from_secs(1)).await;
+            continue;
+        }
+        return Ok((json!({ "findings": findings }), findings));
+    }
 }
 
 /// The floors that this run merged, in this process or in an earlier one.
