@@ -44,7 +44,8 @@ BEGIN
 END;
 
 CREATE TRIGGER runs_end_as_journalled BEFORE UPDATE ON runs
-WHEN NEW.ended IS NOT (SELECT lower(state) FROM entries WHERE run = OLD.id ORDER BY seq DESC LIMIT 1)
+WHEN OLD.ended IS NULL AND NEW.ended IS NOT NULL
+    AND NEW.ended IS NOT (SELECT lower(state) FROM entries WHERE run = OLD.id ORDER BY seq DESC LIMIT 1)
 BEGIN
     SELECT RAISE(ABORT, 'a run ends as its last entry says');
 END;

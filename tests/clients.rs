@@ -162,8 +162,8 @@ fn lodestar_in_its_other_forms() {
     let export = (client("lodestar").export)(&install, "/w").unwrap();
     assert_eq!(
         export.join(" "),
-        "/usr/bin/node /opt/lodestar/lodestar validator slashing-protection export --validatorsDbDir /db --dataDir \
-         /data/ls --network hoodi --beaconNodes http://a:1 http://b:2,http://c:3 --file /w/export.json"
+        "/usr/bin/node /opt/lodestar/lodestar validator slashing-protection export --dataDir /data/ls --validatorsDbDir \
+         /db --network hoodi --beaconNodes http://a:1 http://b:2,http://c:3 --file /w/export.json"
     );
     assert!(
         !export.contains(&"--force".to_string()),
@@ -367,4 +367,20 @@ fn whose_unit_it_is() {
     let qrysm = find("qrysm", "/opt/validator --datadir=/d --mainnet").unwrap();
     assert_eq!(qrysm.client, "qrysm");
     assert_eq!(qrysm.chain_flags, ["--mainnet"]);
+}
+
+#[test]
+fn a_copy_is_exported_and_never_the_original() {
+    let prysm = find("prysm", "/opt/validator --datadir=/var/lib/prysm").unwrap();
+    for (client, install) in [(client("lodestar"), taught()), (client("prysm"), prysm)] {
+        let original = install.data_dir.clone();
+        let copy = install.relocated("/work/copy");
+        for line in [
+            (client.export)(&copy, "/work/out").unwrap(),
+            (client.import)(&copy, "/work/f").unwrap(),
+        ] {
+            assert!(line.iter().all(|word| !word.contains(&original)), "{line:?}");
+            assert!(line.iter().any(|word| word.ends_with("/work/copy")), "{line:?}");
+        }
+    }
 }

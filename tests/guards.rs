@@ -58,12 +58,22 @@ fn process() -> Process {
 }
 
 fn beacon() -> Beacon {
-    let status = |index| ValidatorStatus { index, status: "active_ongoing".to_owned(), slashed: false };
+    let status = |index| ValidatorStatus {
+        index,
+        status: "active_ongoing".to_owned(),
+        slashed: false,
+    };
     Beacon {
         url: "http://127.0.0.1:5052".to_owned(),
         version: Seen::Known("v1".to_owned()),
-        genesis: Seen::Known(Genesis { time: 1_000, validators_root: ROOT.to_owned() }),
-        spec: Seen::Known(Spec { seconds_per_slot: 12.0, slots_per_epoch: 32 }),
+        genesis: Seen::Known(Genesis {
+            time: 1_000,
+            validators_root: ROOT.to_owned(),
+        }),
+        spec: Seen::Known(Spec {
+            seconds_per_slot: 12.0,
+            slots_per_epoch: 32,
+        }),
         syncing: Seen::Known(Syncing {
             head_slot: 6_400,
             sync_distance: 0,
@@ -77,7 +87,10 @@ fn beacon() -> Beacon {
 }
 
 fn host(name: &str, running: bool) -> HostEvidence {
-    let protection = Protection { genesis_validators_root: Some(ROOT.to_owned()), floors: floors(6_300) };
+    let protection = Protection {
+        genesis_validators_root: Some(ROOT.to_owned()),
+        floors: floors(6_300),
+    };
     HostEvidence {
         name: name.to_owned(),
         identity: Seen::Known(Identity {
@@ -144,7 +157,10 @@ fn healthy(stage: Stage) -> Evidence {
     };
     if starting {
         for host in [&mut evidence.primary, &mut evidence.backup] {
-            host.papers = Seen::Known(Papers { claim: Some(claim("r1")), generation: None });
+            host.papers = Seen::Known(Papers {
+                claim: Some(claim("r1")),
+                generation: None,
+            });
         }
         let reading = FenceReading {
             machine_id: "machine of a".to_owned(),
@@ -288,8 +304,16 @@ const ONLY_UNKNOWN: [&str; 3] = ["reached", "client-usable", "keys-known"];
 fn healthy_evidence_is_silent() {
     for stage in [Stage::Preflight, Stage::Start] {
         let findings = judge(&healthy(stage), stage);
-        assert!(blocking(&findings).is_empty(), "{stage:?}: {:?}", blocking(&findings));
-        assert!(findings.iter().all(|finding| finding.remedy.is_empty() && !finding.why.is_empty()));
+        assert!(
+            blocking(&findings).is_empty(),
+            "{stage:?}: {:?}",
+            blocking(&findings)
+        );
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.remedy.is_empty() && !finding.why.is_empty())
+        );
     }
 }
 
@@ -300,11 +324,17 @@ fn every_fault_is_found_by_its_guard_alone() {
         let mut evidence = healthy(*stage);
         break_it(&mut evidence);
         let findings = judge(&evidence, *stage);
-        let found: Vec<&str> = blocking(&findings).iter().map(|finding| finding.id.as_str()).collect();
+        let found: Vec<&str> = blocking(&findings)
+            .iter()
+            .map(|finding| finding.id.as_str())
+            .collect();
         assert_eq!(found, *ids, "case {place}: {:?}", blocking(&findings));
         for finding in blocking(&findings) {
             assert_eq!(finding.verdict, *verdict, "case {place}: {finding:?}");
-            assert!(!finding.why.is_empty() && !finding.remedy.is_empty(), "{finding:?}");
+            assert!(
+                !finding.why.is_empty() && !finding.remedy.is_empty(),
+                "{finding:?}"
+            );
         }
     }
 }
@@ -313,23 +343,45 @@ fn every_fault_is_found_by_its_guard_alone() {
 #[test]
 fn every_guard_has_its_cases() {
     for guard in GUARDS {
-        let refuses = CASES.iter().any(|(ids, _, verdict, _)| *ids == [guard.id] && *verdict == R);
-        let unsure = CASES.iter().any(|(ids, _, verdict, _)| ids.contains(&guard.id) && *verdict == U);
-        assert!(refuses || ONLY_UNKNOWN.contains(&guard.id), "{}: no case that it alone refuses", guard.id);
+        let refuses = CASES
+            .iter()
+            .any(|(ids, _, verdict, _)| *ids == [guard.id] && *verdict == R);
+        let unsure = CASES
+            .iter()
+            .any(|(ids, _, verdict, _)| ids.contains(&guard.id) && *verdict == U);
+        assert!(
+            refuses || ONLY_UNKNOWN.contains(&guard.id),
+            "{}: no case that it alone refuses",
+            guard.id
+        );
         assert!(unsure, "{}: no case that it cannot tell", guard.id);
     }
     let ids: BTreeSet<&str> = GUARDS.iter().map(|guard| guard.id).collect();
     assert_eq!(ids.len(), GUARDS.len(), "an id twice");
-    assert!(CASES.iter().all(|(named, ..)| named.iter().all(|id| ids.contains(id))), "a case of no guard");
+    assert!(
+        CASES
+            .iter()
+            .all(|(named, ..)| named.iter().all(|id| ids.contains(id))),
+        "a case of no guard"
+    );
 }
 
 /// Proves that both waivers let a silent node pass, and only a silent one.
 #[test]
 fn waivers_cover_silence_only() {
     let mut evidence = healthy(Stage::Preflight);
-    (evidence.policy.el_offline_absent_ok, evidence.policy.optimistic_absent_ok) = (true, true);
-    (syncing(&mut evidence).el_offline, syncing(&mut evidence).is_optimistic) = (None, None);
+    (
+        evidence.policy.el_offline_absent_ok,
+        evidence.policy.optimistic_absent_ok,
+    ) = (true, true);
+    (
+        syncing(&mut evidence).el_offline,
+        syncing(&mut evidence).is_optimistic,
+    ) = (None, None);
     assert!(blocking(&judge(&evidence, Stage::Preflight)).is_empty());
-    (syncing(&mut evidence).el_offline, syncing(&mut evidence).is_optimistic) = (Some(true), Some(true));
+    (
+        syncing(&mut evidence).el_offline,
+        syncing(&mut evidence).is_optimistic,
+    ) = (Some(true), Some(true));
     assert_eq!(blocking(&judge(&evidence, Stage::Preflight)).len(), 2);
 }

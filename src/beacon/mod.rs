@@ -116,16 +116,20 @@ fn genesis(value: &Value) -> Result<Genesis, String> {
 
 fn spec(value: &Value) -> Result<Spec, String> {
     let data = data(value)?;
-    let seconds_per_slot = number(data, "SECONDS_PER_SLOT")?;
+    // Newer nodes say it in milliseconds too, which is exact where slots are no whole seconds.
+    let milliseconds = match data.get("SLOT_DURATION_MS") {
+        Some(_) => number(data, "SLOT_DURATION_MS")?,
+        None => number(data, "SECONDS_PER_SLOT")?.saturating_mul(1000),
+    };
     let slots_per_epoch = number(data, "SLOTS_PER_EPOCH")?;
-    if seconds_per_slot == 0 || slots_per_epoch == 0 || seconds_per_slot > 86_400 {
+    if milliseconds == 0 || slots_per_epoch == 0 || milliseconds > 86_400_000 {
         return Err(format!(
-            "no chain has {seconds_per_slot} s per slot and {slots_per_epoch} slots per epoch"
+            "no chain has {milliseconds} ms per slot and {slots_per_epoch} slots per epoch"
         ));
     }
     // Exact: below 2^53 by the line above.
     Ok(Spec {
-        seconds_per_slot: seconds_per_slot as f64,
+        seconds_per_slot: milliseconds as f64 / 1000.0,
         slots_per_epoch,
     })
 }

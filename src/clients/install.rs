@@ -25,6 +25,8 @@ pub struct Install {
     pub database: String,
     /// Sub-commands in front of `export` and `import`; empty until [`super::Client::learn`] was told.
     pub protection_command: Vec<String>,
+    /// How the unit spells the data directory's flag, with its dashes; none when it does not say or one name serves all.
+    pub data_flag: Option<String>,
     /// Flags that export and import need beside the data directory: network, parameters, beacon node.
     pub chain_flags: Vec<String>,
     /// Beacon nodes of the validator, as seen from the host; the first is the one that is asked.

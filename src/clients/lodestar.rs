@@ -75,11 +75,6 @@ fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result
         );
     }
     let (data_dir, database) = places(unit, flags, overrides)?;
-    // Spelled as the unit spells it: releases differ in which of the names they know.
-    let data_flag = flags
-        .spelling(&DATA_DIR)
-        .map(|flag| vec![flag, data_dir.clone()])
-        .unwrap_or_default();
     Ok(Install {
         client: CLIENT.name,
         unit: unit.name.clone(),
@@ -88,7 +83,8 @@ fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result
         data_dir,
         database,
         protection_command: overrides.protection_command.clone().unwrap_or_default(),
-        chain_flags: [data_flag, flags.passed_on(&CHAIN), overrides.extra_args.clone()].concat(),
+        data_flag: flags.spelling(&DATA_DIR),
+        chain_flags: [flags.passed_on(&CHAIN), overrides.extra_args.clone()].concat(),
         beacon_urls: match (&overrides.beacon_url, flags.list(&BEACONS)) {
             (Some(url), _) => vec![url.clone()],
             (None, urls) if !urls.is_empty() => urls,
@@ -194,16 +190,18 @@ fn import(install: &Install, file: &str) -> Result<Vec<String>, String> {
 
 fn protection(install: &Install, verb: &str, file: &str) -> Result<Vec<String>, String> {
     let usual = format!("{}/validator-db", install.data_dir);
-    let mut args = vec![verb.to_string()];
-    if Flags::read(&install.chain_flags).spelling(&DATA_DIR).is_none() {
-        // The releases that know only the old command know only the old name of the directory.
-        let flag = if install.protection_command == OLD {
-            "--rootDir"
-        } else {
-            "--dataDir"
-        };
-        args.extend([flag.to_string(), install.data_dir.clone()]);
-    }
+    // Spelled as the unit spells it: releases differ in which of the names they know, and those that know only the
+    // old command know only the old name.
+    let by_release = if install.protection_command == OLD {
+        "--rootDir"
+    } else {
+        "--dataDir"
+    };
+    let flag = install
+        .data_flag
+        .clone()
+        .unwrap_or_else(|| by_release.to_string());
+    let mut args = vec![verb.to_string(), flag, install.data_dir.clone()];
     if install.database != usual {
         if install.protection_command == OLD {
             return Err(format!(

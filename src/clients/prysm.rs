@@ -151,6 +151,7 @@ pub(super) fn install_as(
             .protection_command
             .clone()
             .unwrap_or_else(|| vec!["slashing-protection-history".to_string()]),
+        data_flag: None,
         chain_flags: [flags.switches(networks), overrides.extra_args.clone()].concat(),
         beacon_urls,
         metrics_url,

@@ -373,9 +373,9 @@ impl fmt::Display for Verdict {
             writeln!(f, "SLASHABLE: {offence}")?;
         }
         if self.offences.is_empty() {
-            write!(f, "nothing slashable was signed")
+            write!(f, "slashable: 0")
         } else {
-            write!(f, "{} slashable pairs", self.offences.len())
+            write!(f, "slashable: {}", self.offences.len())
         }
     }
 }

@@ -27,13 +27,11 @@ pub(super) fn same_chain(evidence: &Evidence, _: Stage) -> Verdict {
         Err(verdict) => return verdict,
     };
     let mut others: Vec<(String, &str)> = Vec::new();
+    if let Some(established) = &evidence.run.genesis_validators_root {
+        others.push(("the preflight of this run".to_owned(), established));
+    }
     if let Some(pinned) = &evidence.policy.genesis_validators_root {
         others.push(("the configuration".to_owned(), pinned));
-    }
-    // In mid-run the primary's beacon node may be what is broken; the preflight has compared the chain, and the merge
-    // has compared both histories with it.
-    if let Some(found) = &evidence.run.genesis_validators_root {
-        others.push(("the preflight of this run".to_owned(), found));
     }
     if let Ok(Ok(genesis)) = evidence
         .primary

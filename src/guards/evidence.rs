@@ -88,12 +88,12 @@ pub struct RunEvidence {
     pub id: Option<String>,
     /// The generation that this run's claim carries.
     pub generation: Option<u64>,
-    /// The chain that the preflight found and compared with every other source, `0x` and 64 hex digits.
-    pub genesis_validators_root: Option<String>,
     /// The reading at which the primary was proven stopped.
     pub fence: Option<FenceReading>,
     /// Seconds until the fence proof expires; negative when it has.
     pub fence_left_s: Option<f64>,
+    /// The chain that the preflight established, `0x` and 64 hex digits.
+    pub genesis_validators_root: Option<String>,
     /// The merged floors.
     pub merged: Option<FloorMap>,
     /// The backup's floors as read back after the import.

@@ -228,8 +228,9 @@ pub(super) fn clocks(evidence: &Evidence, _: Stage) -> Verdict {
         if offset.abs() - doubt > limit {
             return Verdict::Refuse(format!("{}: {offset:+.3} s off, {limit} s allowed", host.name));
         }
-        // Not "greater than the limit": what is no number is not within it.
-        if !(offset.abs() + doubt <= limit) {
+        // What is no number is not within the limit.
+        let worst = offset.abs() + doubt;
+        if worst.is_nan() || worst > limit {
             return Verdict::Unknown(format!(
                 "{}: {offset:+.3} s ± {doubt:.3} s off, {limit} s allowed; the line is too slow to tell",
                 host.name

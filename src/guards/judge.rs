@@ -5,7 +5,7 @@ use super::{Evidence, GUARDS, HostEvidence, Seen, Stage, Verdict};
 use crate::services::systemd;
 
 /// A guard's verdict with its numbers.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Finding {
     /// The guard's id.
     pub id: String,

@@ -29,6 +29,8 @@ pub const FILE_NAME: &str = "journal.sqlite";
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    /// Device and inode of the file, to notice that it was moved away; nothing in memory.
+    place: Option<(u64, u64)>,
     connection: Mutex<Connection>,
 }
 
@@ -38,17 +40,22 @@ impl Journal {
 
     /// Opens the journal at `path`, or creates it: directory 0700, file 0600.
     pub fn open(path: &Path) -> Result<Journal, JournalError> {
+        let connection = Mutex::new(schema::open(path)?);
+        let place = schema::place(path).map_err(|source| schema::io("look at", path, source))?;
         Ok(Journal {
             path: path.to_path_buf(),
-            connection: Mutex::new(schema::open(path)?),
+            place: Some(place),
+            connection,
         })
     }
 
     /// A journal that ends with the process, for tests and the demo.
     pub fn open_in_memory() -> Result<Journal, JournalError> {
+        let connection = Mutex::new(schema::open_in_memory()?);
         Ok(Journal {
             path: PathBuf::from(":memory:"),
-            connection: Mutex::new(schema::open_in_memory()?),
+            place: None,
+            connection,
         })
     }
 
@@ -221,9 +228,21 @@ impl Journal {
         connection: &'c mut Connection,
         doing: &'static str,
     ) -> Result<Transaction<'c>, JournalError> {
+        self.still_in_place()?;
         connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|source| self.failed(doing, source))
+    }
+
+    /// SQLite goes on writing to a file that was deleted or moved; nobody would find those entries again.
+    fn still_in_place(&self) -> Result<(), JournalError> {
+        match self.place {
+            Some(place) if schema::place(&self.path).ok() != Some(place) => Err(JournalError::ReadOnly {
+                file: self.path.clone(),
+                detail: "it was moved or deleted while in use".to_owned(),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The entry as it will be stored, if it follows from the one before.

@@ -2,7 +2,7 @@
 //! Must never change a file that is not a failover journal, nor one of a newer schema.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -75,6 +75,11 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), JournalError> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(|source| io("sync", path, source))
+}
+
+/// Device and inode: which file it is, whatever its name.
+pub(super) fn place(path: &Path) -> std::io::Result<(u64, u64)> {
+    fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 /// A failure of the file system.
@@ -189,4 +194,30 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), JournalError>
         transaction.commit().map_err(failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that every commit is on disk before it returns: these settings hold for one connection only, so no
+    /// other program can see them.
+    #[test]
+    fn commits_are_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = open(&directory.path().join("journal.sqlite")).unwrap();
+        let number = |name| {
+            connection
+                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                .unwrap()
+        };
+        let mode: String = connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        assert_eq!(mode, "wal");
+        assert_eq!(number("synchronous"), 2, "FULL");
+        assert_eq!(number("foreign_keys"), 1);
+        assert_eq!(number("recursive_triggers"), 1);
+        assert_eq!(number("busy_timeout"), 5000);
+    }
 }

@@ -113,9 +113,7 @@ pub async fn evidence(
     } else {
         10
     };
-    let (reply_a, reply_b) = hosts
-        .ask_both_timed(&a.batch, &b.batch, limit_s, patience)
-        .await;
+    let (reply_a, reply_b) = hosts.ask_both_timed(&a.batch, &b.batch, limit_s, patience).await;
     let primary = a.read(&hosts.primary, reply_a);
     let mut backup = b.read(&hosts.backup, reply_b);
     if scope == Scope::Start {

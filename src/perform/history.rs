@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::fence::install;
 use super::{Done, Happened, World};
+use crate::clients::Install;
 use crate::guards::Role;
 use crate::observe::{Exported, Patience, WORK, client, export_calls, history, read_export};
 use crate::protection::{Certainty, History, Input, Interchange, Merged, conflicts, merge, read, write};
@@ -205,25 +206,9 @@ pub(super) async fn import(world: &mut World) -> Done {
         .hosts
         .ask(Role::Backup, &batch, limit_s * 2, Patience::Once)
         .await?;
-    let mut said: Vec<Result<(), String>> = reply
-        .outputs
-        .iter()
-        .take(2)
-        .map(|it| it.ok().map(|_| ()))
-        .collect();
-    said.push(match (client(&backup), reply.outputs.get(2)) {
-        (Ok(client), Some(output)) => (client.read_import)(output),
-        (Err(why), _) => Err(why),
-        (_, None) => Err("the answer ends too early".to_owned()),
-    });
-    for (step, result) in ["work directory", "sending the document", "the client's import"]
-        .iter()
-        .zip(said)
-    {
-        if let Err(why) = result {
-            let back = put_back(world).await;
-            return Err(failed(format!("{host}: {step}: {why}; {back}")));
-        }
+    if let Err(why) = import_steps(&backup, &reply) {
+        let back = put_back(world).await;
+        return Err(failed(format!("{host}: {why}; {back}")));
     }
     world.memory.after_import = Some(read_export(&after, &reply.outputs[steps..]));
     Ok(Happened::with(
@@ -231,6 +216,23 @@ pub(super) async fn import(world: &mut World) -> Done {
         format!("{} keys given to {host}", import.floors().len()),
         json!({ "sha256": sha256 }),
     ))
+}
+
+/// The first of the import's three steps that went wrong, by what each of them printed.
+fn import_steps(backup: &Install, reply: &Reply) -> Result<(), String> {
+    let output = |at: usize| {
+        reply
+            .outputs
+            .get(at)
+            .ok_or("the answer ends too early".to_owned())
+    };
+    let client = client(backup)?;
+    let work = output(0).and_then(|output| output.ok().map(drop));
+    let put = output(1).and_then(|output| output.ok().map(drop));
+    let ran = output(2).and_then(|output| (client.read_import)(output));
+    work.map_err(|why| format!("work directory: {why}"))?;
+    put.map_err(|why| format!("sending the document: {why}"))?;
+    ran.map_err(|why| format!("the client's import: {why}"))
 }
 
 /// Puts the archived copy back after an import that did not hold; says what came of it.

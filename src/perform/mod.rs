@@ -4,6 +4,7 @@
 
 mod claims;
 mod fence;
+mod halt;
 mod history;
 mod memory;
 mod preflight;
@@ -13,6 +14,7 @@ mod watch;
 
 use serde_json::{Value, json};
 
+pub use halt::{Halted, halt};
 pub use memory::{FenceProof, Found, Memory, RunIdentity};
 pub use preflight::audit;
 

@@ -175,10 +175,7 @@ fn await_calls(world: &World, stretch_s: u64) -> Result<Batch, Happened> {
             [url.as_str(), proof.metric, "0", &stretch, &install.unit],
         ),
         None => {
-            let since = world
-                .memory
-                .started_s
-                .map_or_else(|| world.hosts.now_s() - 3600.0, |started| started);
+            let since = world.memory.started_s.unwrap_or(world.hosts.now_s() - 3600.0);
             Call::new(
                 Op::AwaitJournal,
                 [install.unit.as_str(), &format!("{since:.3}"), proof.log, &stretch],
@@ -269,7 +266,14 @@ async fn on_chain(
                 if let Life::Stopped(why) = life(&read_reading(&world.hosts.backup, &reply, end)) {
                     return Err(Happened::new(Event::BackupDied, why));
                 }
-                match seen_on_chain(&reply.outputs[..end], duties, blocks, since, epochs.len() > 1, &indices) {
+                match seen_on_chain(
+                    &reply.outputs[..end],
+                    duties,
+                    blocks,
+                    since,
+                    epochs.len() > 1,
+                    &indices,
+                ) {
                     Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
                     Ok(None) => format!("no block up to slot {upto} holds one"),
                     Err(why) => why,
@@ -284,7 +288,6 @@ async fn on_chain(
 }
 
 /// Some when an attestation of ours was seen: by the blocks with its slot, by liveness without.
-#[expect(clippy::type_complexity)]
 fn seen_on_chain(
     outputs: &[Output],
     duties: usize,

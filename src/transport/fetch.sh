@@ -13,6 +13,5 @@ fo_fetch() {
   fo_b=$((fo_b))
   fo_h=$(sha256sum <"$fo_p") || fo_none "sha256sum failed"
   printf '\n@fo %s file %s %s\n' "$fo_n" "$fo_b" "${fo_h%% *}"
-  head -c "$fo_b" <"$fo_p" || exit 1
-  printf '@fo %s sent\n' "$fo_n"
+  head -c "$fo_b" <"$fo_p"
 }

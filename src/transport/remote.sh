@@ -23,7 +23,7 @@ fo_op() {
   printf '\n@fo %s op %s\n' "$FO_N" "$FO_I"
   FO_I=$((FO_I + 1))
   # A batch that a healed network delivers after its asker has given up must do nothing.
-  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -le "$FO_UNTIL" ]; then
+  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -lt "$FO_UNTIL" ]; then
     printf 'e not begun: the deadline of the question had passed on the host\nx 124\n'
     return
   fi
@@ -94,12 +94,15 @@ fo_searchable() {
 
 # All processes: pid, executable, command line (NUL shown as space). Positive control: pid 1 and this shell are in it.
 fo_processes() {
+  for fo_tool in ls head awk find sed; do command -v "$fo_tool" >/dev/null || { echo "$fo_tool is missing" >&2; return 127; }; done
   printf 'uid=%s\nself=%s\n' "$(id -u)" "$$"
   # shellcheck disable=SC2012 # ls is the one that shows link targets everywhere
   ls -ln "$FO_ROOT"/proc/[0-9]*/exe 2>/dev/null | sed -n 's|^.* [^ ]*/proc/\([0-9][0-9]*\)/exe -> |exe.\1=|p'
   head -v -c 16384 "$FO_ROOT"/proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' |
-    awk '/^==> .*\/proc\/[0-9]+\/cmdline <==$/ { n = split($2, part, "/"); pid = part[n - 1]; next }
-         length($0) && pid { print "cmd." pid "=" $0; pid = "" }'
+    awk 'function say() { if (pid != "" && line != "") print "cmd." pid "=" line; line = "" }
+         /^==> .*\/proc\/[0-9]+\/cmdline <==$/ { say(); n = split($2, part, "/"); pid = part[n - 1]; next }
+         { line = line (line == "" ? "" : " ") $0 }
+         END { say() }'
   if [ -n "$1" ] && [ "$(id -u)" = 0 ]; then
     fo_real=$(readlink -f "$1") || fo_real=$1
     find "$FO_ROOT"/proc/[0-9]*/fd \( -lname "$fo_real" -o -lname "$fo_real/*" -o -lname "$1/*" \) 2>/dev/null |
@@ -116,10 +119,10 @@ fo_papers() {
 fo_disk() {
   fo_at=$1
   while [ ! -e "$fo_at" ] && [ "$fo_at" != / ]; do fo_at=$(dirname "$fo_at"); done
-  fo_free=$(df -Pk "$fo_at" | awk 'NR == 2 { print $4 * 1024 }') && [ -n "$fo_free" ] || return 1
+  fo_free=$(df -Pk "$fo_at" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }') && [ -n "$fo_free" ] || return 1
   fo_state_at=$FO_STATE
   while [ ! -e "$fo_state_at" ] && [ "$fo_state_at" != / ]; do fo_state_at=$(dirname "$fo_state_at"); done
-  fo_state_free=$(df -Pk "$fo_state_at" | awk 'NR == 2 { print $4 * 1024 }') && [ -n "$fo_state_free" ] || return 1
+  fo_state_free=$(df -Pk "$fo_state_at" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }') && [ -n "$fo_state_free" ] || return 1
   printf 'free_bytes=%s\nstate_free_bytes=%s\n' "$fo_free" "$fo_state_free"
   if [ -e "$1" ]; then printf 'used_bytes=%s\n' "$(du -sbH "$1" | cut -f1)"; else printf 'used_bytes=absent\n'; fi
   if [ -w "$fo_state_at" ]; then printf 'writable=yes\n'; else printf 'writable=no\n'; fi

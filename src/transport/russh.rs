@@ -44,7 +44,7 @@ struct Russh;
 impl Dial for Russh {
     async fn dial(&self, to: &Destination, _deadline: Instant) -> Result<Box<dyn Wire>, Failure> {
         let port = to.port.unwrap_or(22);
-        let stream = connect(to.address.as_deref().unwrap_or(&to.host), port).await?;
+        let (stream, socket) = connect(to.address.as_deref().unwrap_or(&to.host), port).await?;
         let recorded = recorded_keys(to, port)?;
         let config = client::Config {
             preferred: Preferred {
@@ -73,12 +73,13 @@ impl Dial for Russh {
         Ok(Box::new(RusshWire {
             handle,
             command: shell_command(to),
+            _socket: socket,
         }))
     }
 }
 
 /// The first of the host's addresses that accepts a connection.
-async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {
+async fn connect(host: &str, port: u16) -> Result<(TcpStream, Socket), Failure> {
     let addresses = tokio::net::lookup_host((host, port)).await;
     let addresses = addresses.map_err(|error| {
         Failure::new(
@@ -89,16 +90,31 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, Failure> {
     let mut last = Failure::new(ErrorKind::Unreachable, format!("the name {host} has no address"));
     for address in addresses {
         match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream
-                    .set_nodelay(true)
-                    .map_err(|error| failure::of_io("connecting", &error))?;
-                return Ok(stream);
-            }
+            Ok(stream) => return Socket::of(stream).map_err(|error| failure::of_io("connecting", &error)),
             Err(error) => last = failure::of_io(&format!("connecting to {address}"), &error),
         }
     }
     Err(last)
+}
+
+/// The connection under the crate's hands. Dropped, it ends: the crate's own task would live on with a host that never
+/// says anything.
+struct Socket(std::net::TcpStream);
+
+impl Socket {
+    fn of(stream: TcpStream) -> std::io::Result<(TcpStream, Socket)> {
+        stream.set_nodelay(true)?;
+        let stream = stream.into_std()?;
+        let socket = Socket(stream.try_clone()?);
+        Ok((TcpStream::from_std(stream)?, socket))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
 }
 
 /// What all known_hosts files together record for the host. A file that is there and cannot be read refuses.
@@ -219,6 +235,7 @@ fn of_russh(doing: &str, error: &russh::Error) -> Failure {
 struct RusshWire {
     handle: Handle<Handler>,
     command: &'static str,
+    _socket: Socket,
 }
 
 #[async_trait::async_trait]

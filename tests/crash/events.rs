@@ -11,25 +11,50 @@ use crate::support::truth::Before;
 use crate::support::{A, B, How, Rig, rig};
 use crate::table::{Table, counts, resumed};
 
-
 fn arm(rig: &Rig, on: fn(&Call) -> bool, act: fn(&mut [failover::demo::host::SimHost], Duration)) {
     let (host, when, action) = (B, When::After, Box::new(act));
-    rig.world.arm(Trigger { host, on, when, action, kills_coordinator: false });
+    rig.world.arm(Trigger {
+        host,
+        on,
+        when,
+        action,
+        kills_coordinator: false,
+    });
 }
 
 /// A healthy run, and every way that leads back, to a halt or to a park.
 pub fn scenes() -> Vec<(&'static str, fn(&Rig), Option<State>)> {
     vec![
         ("healthy", |_| (), None),
-        ("export fails", |rig| rig.change(A, |host| host.quirks.export_fails = true), None),
-        ("import drops a key", |rig| rig.change(B, |host| host.quirks.import_drops_key = Some(1)), None),
-        ("start fails", |rig| rig.change(B, |host| host.quirks.start_fails = true), None),
-        ("stop fails", |rig| rig.change(A, |host| host.quirks.stop_fails = true), None),
+        (
+            "export fails",
+            |rig| rig.change(A, |host| host.quirks.export_fails = true),
+            None,
+        ),
+        (
+            "import drops a key",
+            |rig| rig.change(B, |host| host.quirks.import_drops_key = Some(1)),
+            None,
+        ),
+        (
+            "start fails",
+            |rig| rig.change(B, |host| host.quirks.start_fails = true),
+            None,
+        ),
+        (
+            "stop fails",
+            |rig| rig.change(A, |host| host.quirks.stop_fails = true),
+            None,
+        ),
         (
             "backup dies",
             |rig| {
                 rig.change(B, |host| host.unit.restart = false);
-                arm(rig, |call| call.op == Op::AwaitMetric, |hosts, now| hosts[B].crash_validator(now));
+                arm(
+                    rig,
+                    |call| call.op == Op::AwaitMetric,
+                    |hosts, now| hosts[B].crash_validator(now),
+                );
             },
             None,
         ),
@@ -59,7 +84,11 @@ async fn killed_after_every_event() {
                 prepare(&rig);
                 rig.pass(3).await;
                 let before = Before::of(&rig);
-                let how = How { kill_after: Some(limit), interrupt_in, ..How::default() };
+                let how = How {
+                    kill_after: Some(limit),
+                    interrupt_in,
+                    ..How::default()
+                };
                 let first = rig.run_with("r1", how).await;
                 let killed = matches!(first, Err(DriveError::Killed(_)));
                 let last = rig.records("r1").pop().unwrap();
@@ -75,7 +104,12 @@ async fn killed_after_every_event() {
     }
     assert_eq!(
         table.print("killed after an event"),
-        counts(&[("Completed", 44), ("Parked", 72), ("Parked(Fencing)", 16), ("Restored", 42)])
+        counts(&[
+            ("Completed", 44),
+            ("Parked", 72),
+            ("Parked(Fencing)", 16),
+            ("Restored", 42)
+        ])
     );
 }
 
@@ -100,10 +134,7 @@ async fn killed_twice() {
             }
         }
     }
-    assert_eq!(
-        table.print("killed twice"),
-        counts(&[("Completed", 120)])
-    );
+    assert_eq!(table.print("killed twice"), counts(&[("Completed", 120)]));
 }
 
 /// Proves that undoing a parked run is safe at every point, too.
@@ -113,7 +144,10 @@ async fn killed_while_undoing() {
     for limit in 1.. {
         let rig = rig();
         let before = Before::of(&rig);
-        let parked = rig.run_with("r1", How::interrupted_in(State::Importing)).await.unwrap();
+        let parked = rig
+            .run_with("r1", How::interrupted_in(State::Importing))
+            .await
+            .unwrap();
         assert!(matches!(parked, State::Parked(_)));
         let so_far = u32::try_from(rig.records("r1").len()).unwrap();
         let how = How::killed_after(so_far + limit);
@@ -126,8 +160,5 @@ async fn killed_while_undoing() {
             break;
         }
     }
-    assert_eq!(
-        table.print("killed while undoing"),
-        counts(&[("Restored", 4)])
-    );
+    assert_eq!(table.print("killed while undoing"), counts(&[("Restored", 4)]));
 }

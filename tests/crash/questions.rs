@@ -5,7 +5,7 @@ use failover::driver::DriveError;
 
 use crate::events::scenes;
 use crate::support::truth::Before;
-use crate::support::{How, Process, rig, A, B};
+use crate::support::{A, B, How, Process, rig};
 use crate::table::{Table, counts, resumed};
 
 #[derive(Clone, Copy, Debug)]
@@ -17,11 +17,19 @@ enum What {
     KilledAfter,
 }
 
-const WHAT: [What; 5] =
-    [What::LostRequest, What::LostReply, What::TornReply, What::KilledBefore, What::KilledAfter];
+const WHAT: [What; 5] = [
+    What::LostRequest,
+    What::LostReply,
+    What::TornReply,
+    What::KilledBefore,
+    What::KilledAfter,
+];
 
 fn how(what: What, number: u64) -> How {
-    let killed = |phase| How { kill_in_ask: Some((number, phase)), ..How::default() };
+    let killed = |phase| How {
+        kill_in_ask: Some((number, phase)),
+        ..How::default()
+    };
     match what {
         What::LostRequest => How::one_ask(number, Phase::Before, Fate::LoseRequest),
         What::LostReply => How::one_ask(number, Phase::After, Fate::LoseReply),
@@ -43,13 +51,19 @@ async fn every_question_of_every_scene() {
                 rig.pass(3).await;
                 let before = Before::of(&rig);
                 rig.begin("r1", A, B);
-                let how = How { interrupt_in, ..how(what, number) };
+                let how = How {
+                    interrupt_in,
+                    ..how(what, number)
+                };
                 let mut process = Process::new(&rig, "r1", &how);
                 let first = process.drive(&how).await;
                 let asked = process.plan.asks();
                 assert!(first.is_ok() || matches!(first, Err(DriveError::Killed(_))));
                 drop(process);
-                let at = rig.records("r1").last().map_or("Preflight".to_owned(), |it| it.state.clone());
+                let at = rig
+                    .records("r1")
+                    .last()
+                    .map_or("Preflight".to_owned(), |it| it.state.clone());
                 let point = format!("{name}, {what:?} {number} ({at})");
                 let came = resumed(&rig, "r1", first.ok(), &before, &point).await;
                 table.add(point, came);
@@ -61,6 +75,12 @@ async fn every_question_of_every_scene() {
     }
     assert_eq!(
         table.print("one question"),
-        counts(&[("Completed", 169), ("Parked", 326), ("Parked(Fencing)", 52), ("Refused", 144), ("Restored", 194)])
+        counts(&[
+            ("Completed", 169),
+            ("Parked", 326),
+            ("Parked(Fencing)", 52),
+            ("Refused", 144),
+            ("Restored", 194)
+        ])
     );
 }

@@ -56,7 +56,10 @@ async fn bad_lines_and_kills() {
             };
             state = driven.ok();
             if let Some(state) = state {
-                let left = rig.records("r1").iter().any(|record| record.why.contains("is left on"));
+                let left = rig
+                    .records("r1")
+                    .iter()
+                    .any(|record| record.why.contains("is left on"));
                 if !left {
                     rig.assert_safe("r1", state, &before, &format!("seed {seed}"));
                 }

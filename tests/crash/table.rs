@@ -35,7 +35,10 @@ impl Table {
 
 /// Counts, as the tests expect them.
 pub fn counts(expected: &[(&str, usize)]) -> BTreeMap<String, usize> {
-    expected.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect()
+    expected
+        .iter()
+        .map(|(outcome, count)| ((*outcome).to_owned(), *count))
+        .collect()
 }
 
 /// Drives a run that died or parked to where a person would leave it: resumes until it ends, or parks twice alike.

@@ -32,13 +32,21 @@ async fn in_every_state() {
             State::Ended(Outcome::Refused) => assert!(rig.serves(A) && rig.paper(A, "claim").is_none()),
             State::Parked(Parking::Fencing) => {
                 assert!(rig.barred(B) && !rig.lives(B));
-                assert_eq!(rig.resume("r1").await, State::Ended(Outcome::Completed), "{}", rig.story("r1"));
+                assert_eq!(
+                    rig.resume("r1").await,
+                    State::Ended(Outcome::Completed),
+                    "{}",
+                    rig.story("r1")
+                );
             }
             State::Ended(Outcome::Unconfirmed) => assert!(rig.serves(B) && rig.barred(A)),
             _ => panic!("{state} -> {stopped}\n{}", rig.story("r1")),
         }
         // A start that was decided is seen through: its own row does not exist.
-        assert_eq!(step(state, Event::Interrupted).is_ok(), state != State::StartingBackup);
+        assert_eq!(
+            step(state, Event::Interrupted).is_ok(),
+            state != State::StartingBackup
+        );
         rig.pass(30).await;
         rig.assert_clean("r1");
     }

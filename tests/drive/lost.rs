@@ -19,7 +19,12 @@ async fn lost_while_proving(rig: &Rig) {
         action: Box::new(|hosts, _| hosts[A].link = Link::Dark),
         kills_coordinator: false,
     });
-    assert_eq!(rig.run("r1").await, State::Parked(Parking::Fencing), "{}", rig.story("r1"));
+    assert_eq!(
+        rig.run("r1").await,
+        State::Parked(Parking::Fencing),
+        "{}",
+        rig.story("r1")
+    );
     assert!(rig.barred(B) && !rig.lives(B), "the backup was not touched");
     rig.world.heal_links();
     rig.pass(30).await;
@@ -39,7 +44,10 @@ async fn connection_lost_while_proving_then_resumed() {
 async fn connection_lost_while_proving_then_undone() {
     let rig = rig();
     lost_while_proving(&rig).await;
-    let state = rig.resume_with("r1", Event::UndoAsked, How::default()).await.unwrap();
+    let state = rig
+        .resume_with("r1", Event::UndoAsked, How::default())
+        .await
+        .unwrap();
     assert_eq!(state, State::Ended(Outcome::Restored), "{}", rig.story("r1"));
     assert!(rig.serves(A) && rig.barred(B));
     rig.pass(30).await;
@@ -62,7 +70,10 @@ fn lose_start(fate: Fate, at: Phase, times: usize) -> How {
 #[tokio::test(start_paused = true)]
 async fn lost_reply_to_the_start() {
     let rig = rig();
-    let state = rig.run_with("r1", lose_start(Fate::LoseReply, Phase::After, 1)).await.unwrap();
+    let state = rig
+        .run_with("r1", lose_start(Fate::LoseReply, Phase::After, 1))
+        .await
+        .unwrap();
     assert_eq!(state, COMPLETED, "{}", rig.story("r1"));
     assert!(rig.events("r1").contains(&Event::BackupRuns));
     assert_eq!(rig.look(B, |host| host.unit.starts), 1, "started once");
@@ -73,9 +84,16 @@ async fn lost_reply_to_the_start() {
 #[tokio::test(start_paused = true)]
 async fn lost_request_to_start() {
     let rig = rig();
-    let state = rig.run_with("r1", lose_start(Fate::LoseRequest, Phase::Before, 2)).await.unwrap();
+    let state = rig
+        .run_with("r1", lose_start(Fate::LoseRequest, Phase::Before, 2))
+        .await
+        .unwrap();
     assert_eq!(state, COMPLETED, "{}", rig.story("r1"));
-    let judged = rig.events("r1").iter().filter(|event| **event == Event::StartAllowed).count();
+    let judged = rig
+        .events("r1")
+        .iter()
+        .filter(|event| **event == Event::StartAllowed)
+        .count();
     assert_eq!(judged, 3, "a judgement before each of three starts");
     assert_eq!(rig.look(B, |host| host.unit.starts), 1);
     rig.assert_clean("r1");
@@ -92,7 +110,12 @@ async fn backup_gone_at_the_start() {
         action: Box::new(|hosts, _| hosts[B].link = Link::Dark),
         kills_coordinator: false,
     });
-    assert_eq!(rig.run("r1").await, State::Parked(Parking::Starting), "{}", rig.story("r1"));
+    assert_eq!(
+        rig.run("r1").await,
+        State::Parked(Parking::Starting),
+        "{}",
+        rig.story("r1")
+    );
     assert!(rig.barred(A) && !rig.lives(A));
     rig.world.heal_links();
     assert_eq!(rig.resume("r1").await, COMPLETED, "{}", rig.story("r1"));
@@ -103,8 +126,11 @@ async fn backup_gone_at_the_start() {
 /// in the same process after a reconnect, nor by the process that resumes.
 #[tokio::test(start_paused = true)]
 async fn another_machine_in_the_primarys_name() {
-    let ops: [fn(&failover::transport::Call) -> bool; 3] =
-        [|call| call.op == Op::Claim, |call| call.op == Op::Bar, |call| call.op == Op::Stop];
+    let ops: [fn(&failover::transport::Call) -> bool; 3] = [
+        |call| call.op == Op::Claim,
+        |call| call.op == Op::Bar,
+        |call| call.op == Op::Stop,
+    ];
     for on in ops {
         let rig = rig();
         let true_id = rig.look(A, |host| host.machine_id.clone());
@@ -117,7 +143,10 @@ async fn another_machine_in_the_primarys_name() {
         });
         let state = rig.run("r1").await;
         println!("{}", rig.story("r1"));
-        assert!(matches!(state, State::Parked(Parking::Fencing) | State::Ended(Outcome::Refused)));
+        assert!(matches!(
+            state,
+            State::Parked(Parking::Fencing) | State::Ended(Outcome::Refused)
+        ));
         assert!(!rig.lives(B) && rig.barred(B));
         if state == State::Parked(Parking::Fencing) {
             assert_eq!(rig.resume("r1").await, state, "{}", rig.story("r1"));

@@ -13,7 +13,11 @@ async fn refused(rig: &Rig, how: How, why: &str) {
     let before = rig.snapshots();
     let state = rig.run_with("r1", how).await.unwrap();
     assert_eq!(state, State::Ended(Outcome::Refused), "{}", rig.story("r1"));
-    assert!(rig.why("r1").contains(why), "{why:?} is not in {:?}", rig.why("r1"));
+    assert!(
+        rig.why("r1").contains(why),
+        "{why:?} is not in {:?}",
+        rig.why("r1")
+    );
     let after = rig.snapshots();
     for (after, before) in after.iter().zip(&before) {
         assert_eq!(after, before, "a host was changed");
@@ -54,8 +58,15 @@ async fn backup_with_a_lock_but_no_gate() {
 #[tokio::test(start_paused = true)]
 async fn wrong_chain() {
     let rig = rig();
-    rig.change(B, |host| host.beacon.other_chain = Some(format!("0x{}", "5a".repeat(32))));
-    refused(&rig, How::default(), "same-chain: val-b: the beacon node is on 0x5a5a").await;
+    rig.change(B, |host| {
+        host.beacon.other_chain = Some(format!("0x{}", "5a".repeat(32)))
+    });
+    refused(
+        &rig,
+        How::default(),
+        "same-chain: val-b: the beacon node is on 0x5a5a",
+    )
+    .await;
 }
 
 /// Proves that a syncing beacon node is refused.
@@ -87,7 +98,12 @@ async fn no_peers() {
 async fn execution_offline() {
     let rig = rig();
     rig.change(B, |host| host.beacon.el_offline = true);
-    refused(&rig, How::default(), "execution-online: val-b: the execution layer is offline").await;
+    refused(
+        &rig,
+        How::default(),
+        "execution-online: val-b: the execution layer is offline",
+    )
+    .await;
 }
 
 /// Proves that a node which does not say `el_offline` is unknown and blocks, and that the waiver lets it pass.
@@ -135,7 +151,9 @@ async fn foreign_claim() {
         let claim = r#"{"run":"r0","pair":"val-a->val-b","generation":4,"coordinator":"bob@far","since":"2027-01-15T08:00:00Z"}"#;
         rig.change(host, |host| {
             host.files.make_directory(STATE);
-            host.files.write(&format!("{STATE}/claim.json"), format!("{claim}\n")).unwrap();
+            host.files
+                .write(&format!("{STATE}/claim.json"), format!("{claim}\n"))
+                .unwrap();
         });
         refused(&rig, How::default(), "run r0 of bob@far").await;
     }

@@ -6,7 +6,6 @@ use failover::protocol::{Outcome, State};
 
 use crate::support::{A, B, How, Process, rig};
 
-
 /// Proves that of two coordinators which begin at (nearly) the same moment exactly one goes on, whichever claims lie
 /// first where, and that the other leaves nothing behind.
 #[tokio::test(start_paused = true)]
@@ -23,11 +22,19 @@ async fn exactly_one_of_two_goes_on() {
             let outcomes = [one, two];
             let done = outcomes.map(|state| state == State::Ended(Outcome::Completed));
             let back = outcomes.map(|state| state == State::Ended(Outcome::Refused));
-            let told = format!("{latency_ms:?} +{late_ms} ms\n{}\n{}", rig.story("r1"), other.story("r2"));
+            let told = format!(
+                "{latency_ms:?} +{late_ms} ms\n{}\n{}",
+                rig.story("r1"),
+                other.story("r2")
+            );
             assert_eq!(done.iter().filter(|done| **done).count(), 1, "{told}");
             assert_eq!(back.iter().filter(|back| **back).count(), 1, "{told}");
             won[usize::from(done[1])] += 1;
-            assert_eq!((rig.paper(A, "claim"), rig.paper(B, "claim")), (None, None), "{told}");
+            assert_eq!(
+                (rig.paper(A, "claim"), rig.paper(B, "claim")),
+                (None, None),
+                "{told}"
+            );
             rig.assert_clean("r1");
         }
     }

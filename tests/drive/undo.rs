@@ -15,7 +15,13 @@ const PARKED: State = State::Ended(Outcome::Parked);
 
 fn arm(rig: &Rig, host: usize, on: fn(&Call) -> bool, when: When, act: fn(&mut [SimHost], Duration)) {
     let action = Box::new(act);
-    rig.world.arm(Trigger { host, on, when, action, kills_coordinator: false });
+    rig.world.arm(Trigger {
+        host,
+        on,
+        when,
+        action,
+        kills_coordinator: false,
+    });
 }
 
 fn is_import(call: &Call) -> bool {
@@ -29,11 +35,19 @@ async fn restored(rig: &Rig, how: How) {
     assert_eq!(state, RESTORED, "{}", rig.story("r1"));
     assert!(rig.serves(A) && !rig.barred(A), "{}", rig.story("r1"));
     assert!(rig.barred(B) && !rig.lives(B));
-    assert_eq!(rig.look(B, |host| host.database.records().unwrap()), old, "{}", rig.story("r1"));
+    assert_eq!(
+        rig.look(B, |host| host.database.records().unwrap()),
+        old,
+        "{}",
+        rig.story("r1")
+    );
     assert_eq!((rig.paper(A, "claim"), rig.paper(B, "claim")), (None, None));
     let signed = rig.verdict().shares[0].messages;
     rig.pass(60).await;
-    assert!(rig.verdict().shares[0].messages > signed + 20, "the primary signs again");
+    assert!(
+        rig.verdict().shares[0].messages > signed + 20,
+        "the primary signs again"
+    );
     rig.assert_clean("r1");
 }
 
@@ -67,7 +81,9 @@ async fn import_drops_a_key() {
 #[tokio::test(start_paused = true)]
 async fn import_fails() {
     let rig = rig();
-    arm(&rig, B, is_import, When::Before, |hosts, _| hosts[B].disk_free = 0);
+    arm(&rig, B, is_import, When::Before, |hosts, _| {
+        hosts[B].disk_free = 0
+    });
     restored(&rig, How::default()).await;
     assert!(rig.events("r1").contains(&Event::ImportFailed));
 }
@@ -91,7 +107,11 @@ async fn a_bar_that_fails_stops_nothing() {
     let rig = rig();
     rig.change(A, |host| host.quirks.missing.insert(Op::Bar));
     restored(&rig, How::default()).await;
-    assert_eq!(rig.look(A, |host| host.periods.len()), 1, "its process was never stopped");
+    assert_eq!(
+        rig.look(A, |host| host.periods.len()),
+        1,
+        "its process was never stopped"
+    );
 }
 
 /// Proves that a validator which two stops do not end parks the run, and that nothing was started.
@@ -99,10 +119,20 @@ async fn a_bar_that_fails_stops_nothing() {
 async fn a_primary_that_does_not_stop_parks() {
     let rig = rig();
     rig.change(A, |host| host.quirks.stop_fails = true);
-    assert_eq!(rig.run("r1").await, State::Parked(Parking::Fencing), "{}", rig.story("r1"));
+    assert_eq!(
+        rig.run("r1").await,
+        State::Parked(Parking::Fencing),
+        "{}",
+        rig.story("r1")
+    );
     assert!(!rig.lives(B) && rig.barred(B));
     rig.change(A, |host| host.quirks.stop_fails = false);
-    assert_eq!(rig.resume("r1").await, State::Ended(Outcome::Completed), "{}", rig.story("r1"));
+    assert_eq!(
+        rig.resume("r1").await,
+        State::Ended(Outcome::Completed),
+        "{}",
+        rig.story("r1")
+    );
     rig.assert_clean("r1");
 }
 
@@ -110,7 +140,13 @@ async fn a_primary_that_does_not_stop_parks() {
 #[tokio::test(start_paused = true)]
 async fn primary_revived_after_the_start() {
     let rig = rig();
-    arm(&rig, B, |call| call.op == Op::Start, When::After, |hosts, now| hosts[A].start_by_hand(now));
+    arm(
+        &rig,
+        B,
+        |call| call.op == Op::Start,
+        When::After,
+        |hosts, now| hosts[A].start_by_hand(now),
+    );
     assert_eq!(rig.run("r1").await, PARKED, "{}", rig.story("r1"));
     println!("{}", rig.verdict());
     halted(&rig);
@@ -127,7 +163,13 @@ async fn primary_revived_after_the_start() {
 async fn primary_revived_while_waiting() {
     let rig = rig();
     rig.change(B, |host| host.timing.start_to_signing = Duration::from_secs(20));
-    arm(&rig, B, |call| call.op == Op::AwaitMetric, When::Before, |hosts, now| hosts[A].start_by_hand(now));
+    arm(
+        &rig,
+        B,
+        |call| call.op == Op::AwaitMetric,
+        When::Before,
+        |hosts, now| hosts[A].start_by_hand(now),
+    );
     assert_eq!(rig.run("r1").await, PARKED, "{}", rig.story("r1"));
     halted(&rig);
     let lasted = rig.verdict().overlaps[0].lasted.expect("it has ended");
@@ -139,7 +181,9 @@ async fn primary_revived_while_waiting() {
 #[tokio::test(start_paused = true)]
 async fn primary_revived_before_the_start() {
     let rig = rig();
-    arm(&rig, B, is_import, When::After, |hosts, now| hosts[A].start_by_hand(now));
+    arm(&rig, B, is_import, When::After, |hosts, now| {
+        hosts[A].start_by_hand(now)
+    });
     let state = rig.run("r1").await;
     println!("{}", rig.story("r1"));
     assert!(rig.events("r1").contains(&Event::StartForbidden));
@@ -160,7 +204,11 @@ async fn primary_that_ran_in_between_forbids_the_start() {
         hosts[A].unit.started_monotonic += Duration::from_secs(5);
     });
     let state = rig.run("r1").await;
-    assert!(rig.events("r1").contains(&Event::StartForbidden), "{}", rig.story("r1"));
+    assert!(
+        rig.events("r1").contains(&Event::StartForbidden),
+        "{}",
+        rig.story("r1")
+    );
     assert_eq!(rig.look(B, |host| host.unit.starts), 0, "never started");
     assert_eq!(state, RESTORED, "{}", rig.story("r1"));
 }
@@ -182,8 +230,16 @@ async fn start_fails() {
 #[tokio::test(start_paused = true)]
 async fn backup_dies_while_watched() {
     let rig = rig();
-    rig.change(B, |host| (host.unit.restart, host.timing.start_to_signing) = (false, Duration::from_secs(30)));
-    arm(&rig, B, |call| call.op == Op::AwaitMetric, When::Before, |hosts, now| hosts[B].crash_validator(now));
+    rig.change(B, |host| {
+        (host.unit.restart, host.timing.start_to_signing) = (false, Duration::from_secs(30))
+    });
+    arm(
+        &rig,
+        B,
+        |call| call.op == Op::AwaitMetric,
+        When::Before,
+        |hosts, now| hosts[B].crash_validator(now),
+    );
     assert_eq!(rig.run("r1").await, PARKED, "{}", rig.story("r1"));
     halted(&rig);
     rig.assert_clean("r1");

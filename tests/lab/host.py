@@ -113,6 +113,8 @@ class Host:
         subprocess.run(["ip", "netns", "delete", self.namespace], capture_output=True)
         subprocess.run(["ip", "link", "delete", f"fo-{self.name}"], capture_output=True)
         subprocess.run(["umount", str(self.root)], capture_output=True)
+        for group in self.cgroups():
+            remove_cgroup(group)
         if not os.path.ismount(self.root):
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -125,10 +127,21 @@ class Host:
             f" --network-namespace-path=/run/netns/{self.namespace}"
             f" --bind-ro={NODE} --bind-ro={NPM} --boot"
         )
-        loop = f"while :; do {nspawn}; rc=$?; [ $rc = 133 ] || exit $rc; done"
+        for group in self.cgroups():
+            group.mkdir(exist_ok=True)
+        join = "".join(f"echo $BASHPID >{group}/cgroup.procs; " for group in self.cgroups())
+        loop = f"while :; do ({join}exec {nspawn}); rc=$?; [ $rc = 133 ] || exit $rc; done"
         processes.start(self.name, ["bash", "-c", loop])
         if wait:
             self.wait_up()
+
+    def cgroups(self) -> list[Path]:
+        """The host's own control group in each hierarchy that systemd uses.
+
+        Without it all hosts would share one, and a stop on one host would end the other's validator.
+        """
+        tops = [Path("/sys/fs/cgroup") / part for part in ("systemd", "unified", "")]
+        return [top / f"failover-lab-{self.name}" for top in tops if (top / "cgroup.procs").exists()]
 
     def wait_up(self, timeout_s: float = 60) -> None:
         """Until systemd has finished booting and sshd answers."""
@@ -307,3 +320,12 @@ def command_line(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
     except OSError:
         return []
+
+
+def remove_cgroup(group: Path) -> None:
+    """A control group and those below it; they can only be removed one by one, and when empty."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass

@@ -28,7 +28,7 @@ LEFT_BY_PROGRAM = ("/etc/failover", "/var/lib/failover", "/etc/quantapool", DROP
 WANTED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
 
 WATCHED = ("/etc", "/var/lib", "/var/tmp", "/root", "/home", "/tmp", "/usr/local")
-MOVING = (DATABASE, "/var/lib/systemd", "/var/lib/private", "/tmp/systemd-private-", "/var/tmp/systemd-private-")
+MOVING = ("/var/lib/systemd", "/var/lib/private", "/tmp/systemd-private-", "/var/tmp/systemd-private-")
 
 
 class Pair:
@@ -160,8 +160,12 @@ class Pair:
         return host.inside(LOCK).exists() and LOCK in asserts and host.unit()["UnitFileState"] == "disabled"
 
     def snapshot(self, host: Host) -> dict[str, str]:
-        """Everything on a host that a dry run must leave alone: files with content and mode, and the unit."""
-        seen = dict(walk(Path(f"/proc/{host.leader()}/root")))
+        """Everything on a host that a dry run must leave alone: files with content and mode, and the unit.
+
+        A running validator writes its database, so that is watched only where none runs.
+        """
+        moving = (DATABASE, *MOVING) if host.validator_pids() else MOVING
+        seen = dict(walk(Path(f"/proc/{host.leader()}/root"), moving))
         return seen | {f"unit:{name}": value for name, value in host.unit().items()}
 
     def changes(self, host: Host, before: dict[str, str]) -> dict[str, tuple]:
@@ -171,14 +175,14 @@ class Pair:
         return {name: (before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)}
 
 
-def walk(root: Path):
+def walk(root: Path, moving: tuple[str, ...]):
     """Path and fingerprint of every watched file, seen through the host's own mounts."""
     for top in WATCHED:
         for folder, folders, files in os.walk(f"{root}{top}"):
             for name in (*folders, *files):
                 path = os.path.join(folder, name)
                 inner = path.removeprefix(str(root))
-                if not inner.startswith(MOVING):
+                if not inner.startswith(moving):
                     yield inner, fingerprint(path)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import chain
 from lab import Lab
-from settings import CLIENT_KEY, DATA, PARAMS, SSH_CONFIG, STATE, UNIT
+from settings import DATA, PARAMS, SSH_CONFIG, STATE, UNIT
 from waiting import wait_for
 
 COMPLETED, REFUSED, USAGE, RESTORED, PARKED, INTERNAL, UNCONFIRMED = range(7)
@@ -28,29 +28,29 @@ CONFIG = """\
 [ssh]
 config_file = "{ssh_config}"
 
-[chain]
-require_ntp = false
-min_peers = 0
-
-[[host]]
-name = "val-a"
-{host_a}
-
-[[host]]
-name = "val-b"
-{host_b}
-"""
-
-HOST = """\
-address = "{address}"
-beacon_url = "{beacon}"
+[validator]
 client = "lodestar"
 unit = "{unit}"
 data_dir = "{data}"
-program = "/usr/local/bin/lodestar"
-client_args = ["--paramsFile", "{params}"]
-client_env = {{ LODESTAR_PRESET = "minimal" }}
+user = "lodestar"
+program = ["env", "LODESTAR_PRESET=minimal", "/usr/local/bin/lodestar"]
+extra_args = ["--paramsFile", "{params}"]
+
+[chain]
 keys = {keys}
+min_peers = 0
+execution_layer = false
+el_offline = "absent-ok"
+is_optimistic = "absent-ok"
+
+[clock]
+synchronised = "not-available"
+
+[hosts.val-a.validator]
+beacon_url = "{beacon_a}"
+
+[hosts.val-b.validator]
+beacon_url = "{beacon_b}"
 """
 
 
@@ -82,7 +82,7 @@ class Program:
         self.config = home / "failover.toml"
         self.config.write_text(render(lab))
         known = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TERM", "RUST_BACKTRACE")}
-        self.env = known | {"HOME": str(STATE / "home"), "XDG_STATE_HOME": str(home / "state"), "NO_COLOR": "1"}
+        self.env = known | {"HOME": str(STATE / "home"), "XDG_STATE_HOME": str(home / "state"), "FAILOVER_CONFIG": str(self.config), "NO_COLOR": "1"}
 
     def __call__(self, *args: str, timeout_s: float = HANDOVER_S, stdin: str = "", expect: int | None = None) -> Result:
         """Runs it to its end. `expect` is the exit code that must come, with all output shown if not."""
@@ -113,7 +113,7 @@ class Program:
 
     def command(self, args: tuple[str, ...]) -> list[str]:
         assert self.binary, "FAILOVER_BIN is not set; use tests/lab/run"
-        return [self.binary, "--config", str(self.config), *args]
+        return [self.binary, *args]
 
     def journalled(self) -> int:
         """How many events the journal holds; read without disturbing the writer."""
@@ -122,7 +122,7 @@ class Program:
             return 0
         try:
             with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=1)) as database:
-                return database.execute("SELECT count(*) FROM event").fetchone()[0]
+                return database.execute("SELECT count(*) FROM entries").fetchone()[0]
         except sqlite3.OperationalError:
             return 0
 
@@ -134,11 +134,7 @@ class Program:
 
 def render(lab: Lab) -> str:
     """The config file for this lab."""
-    keys = json.dumps(list(chain.pubkeys().values()))
-    hosts = {
-        f"host_{host.name[-1]}": HOST.format(
-            address=host.address, beacon=host.plan.beacon_url, unit=UNIT, data=DATA, params=PARAMS, keys=keys
-        )
-        for host in (lab.a, lab.b)
-    }
-    return CONFIG.format(ssh_config=SSH_CONFIG, key=CLIENT_KEY, **hosts)
+    return CONFIG.format(
+        ssh_config=SSH_CONFIG, unit=UNIT, data=DATA, params=PARAMS, keys=json.dumps(list(chain.pubkeys().values())),
+        beacon_a=lab.a.plan.beacon_url, beacon_b=lab.b.plan.beacon_url,
+    )  # fmt: skip

@@ -135,3 +135,12 @@ def test_snapshot_notices_a_touched_file(hosts):
     after = hosts.snapshot(hosts.b)
     hosts.b.run("rm", "/etc/touched")
     assert set(after) - set(before) == {"/etc/touched"}
+
+
+def test_hosts_do_not_share_control_groups(hosts):
+    """Two systemds in one control group would end each other's services."""
+    for host in (hosts.a, hosts.b):
+        host.run("systemd-run", "--unit=twin", "sleep", "600")
+    hosts.b.run("systemctl", "stop", "twin")
+    assert hosts.a.run("systemctl", "is-active", "twin", check=False).stdout == "active\n"
+    hosts.a.run("systemctl", "stop", "twin")

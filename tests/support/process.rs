@@ -40,7 +40,10 @@ pub type Edit = fn(&str, &Call, &mut Output);
 impl How {
     /// Hosts that print something else.
     pub fn edited(edit: Edit) -> How {
-        How { edit: Some(edit), ..How::default() }
+        How {
+            edit: Some(edit),
+            ..How::default()
+        }
     }
 
     /// Faulty lines.

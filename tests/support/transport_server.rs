@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::faults::{Fault, Output};
 use failover::transport::Destination;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::Ed25519Keypair;
@@ -19,29 +20,6 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
-
-/// What breaks on the next channel. Frames are counted per channel; frame 0 is the opening of the shell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The connection is cut in place of this frame's begin marker.
-    CutBefore(usize),
-    /// The connection is cut after this frame's first op marker.
-    CutWithin(usize),
-    /// From this frame on nothing is sent, and nothing is closed.
-    Hang(usize),
-    /// A line that belongs nowhere, after this frame's first op marker.
-    Garbage(usize),
-    /// This frame carries another nonce.
-    ForeignNonce(usize),
-    /// The machine id at the end of this frame differs.
-    OtherMachine(usize),
-    /// The connection is cut after so many bytes.
-    CutBytes(usize),
-    /// The channel ends, in good order, after so many bytes.
-    EndBytes(usize),
-    /// The byte at this position is another one.
-    Flip(usize),
-}
 
 /// How the server is set up; the defaults work.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +47,8 @@ struct Shared {
     fault: Mutex<Option<Fault>>,
     sockets: Mutex<Vec<std::net::TcpStream>>,
     channels: AtomicUsize,
+    standing: AtomicUsize,
+    running: AtomicUsize,
 }
 
 impl Server {
@@ -87,12 +67,13 @@ impl Server {
             fault: Mutex::new(None),
             sockets: Mutex::default(),
             channels: AtomicUsize::new(0),
+            standing: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
         });
         let config = Arc::new(server::Config {
             keys: vec![host_key.clone()],
             auth_rejection_time: std::time::Duration::ZERO,
             auth_rejection_time_initial: Some(std::time::Duration::ZERO),
-            nodelay: true,
             ..server::Config::default()
         });
         tokio::spawn(accept(listener, config, Arc::clone(&shared)));
@@ -141,6 +122,16 @@ impl Server {
         self.shared.sockets.lock().unwrap().len()
     }
 
+    /// Connections that have not ended.
+    pub fn standing(&self) -> usize {
+        self.shared.standing.load(Ordering::SeqCst)
+    }
+
+    /// Shells that have not ended.
+    pub fn running(&self) -> usize {
+        self.shared.running.load(Ordering::SeqCst)
+    }
+
     pub fn channels(&self) -> usize {
         self.shared.channels.load(Ordering::SeqCst)
     }
@@ -177,6 +168,7 @@ async fn accept(listener: TcpListener, config: Arc<server::Config>, shared: Arc<
         let Ok((socket, _)) = listener.accept().await else {
             return;
         };
+        socket.set_nodelay(true).unwrap();
         let socket = socket.into_std().unwrap();
         shared.sockets.lock().unwrap().push(socket.try_clone().unwrap());
         let socket = TcpStream::from_std(socket).unwrap();
@@ -185,10 +177,13 @@ async fn accept(listener: TcpListener, config: Arc<server::Config>, shared: Arc<
             channels: HashMap::new(),
         };
         let config = Arc::clone(&config);
+        let shared = Arc::clone(&shared);
+        shared.standing.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
             if let Ok(session) = server::run_stream(config, socket, client).await {
                 let _ = session.await;
             }
+            shared.standing.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }
@@ -233,6 +228,7 @@ impl server::Handler for Client {
         };
         let command = String::from_utf8_lossy(command).into_owned();
         self.shared.channels.fetch_add(1, Ordering::SeqCst);
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
         session.channel_success(id)?;
         tokio::spawn(execute(
             command,
@@ -286,127 +282,21 @@ async fn execute(command: String, mut channel: Channel<Msg>, handle: Handle, sha
     if !setup.noise.is_empty() {
         let _ = handle.data(id, setup.noise.clone().into_bytes()).await;
     }
+    let cutting = Arc::clone(&shared);
     let mut output = Output {
         handle: handle.clone(),
         id,
         fault,
         frame: 0,
         sent: 0,
-        shared: Arc::clone(&shared),
+        cut: Box::new(move || cutting.cut()),
     };
     output.carry(child.stdout.take().unwrap()).await;
     let _ = errors.await;
     let status = child.wait().await.ok().and_then(|status| status.code());
+    shared.running.fetch_sub(1, Ordering::SeqCst);
     let _ = handle.eof(id).await;
     let _ = handle.exit_status_request(id, status.unwrap_or(255) as u32).await;
     let _ = handle.close(id).await;
     input.abort();
-}
-
-/// Standard output on its way, with the fault that strikes it.
-struct Output {
-    handle: Handle,
-    id: ChannelId,
-    fault: Option<Fault>,
-    frame: usize,
-    sent: usize,
-    shared: Arc<Shared>,
-}
-
-impl Output {
-    async fn carry(&mut self, mut stdout: tokio::process::ChildStdout) {
-        let by_line = !matches!(
-            self.fault,
-            None | Some(Fault::CutBytes(_) | Fault::EndBytes(_) | Fault::Flip(_))
-        );
-        let (mut pending, mut chunk) = (Vec::new(), vec![0; 32 << 10]);
-        while let Ok(read @ 1..) = stdout.read(&mut chunk).await {
-            pending.extend_from_slice(&chunk[..read]);
-            let whole = if by_line {
-                pending.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1)
-            } else {
-                read
-            };
-            let ready: Vec<u8> = pending.drain(..whole).collect();
-            let go_on = if by_line {
-                self.lines(&ready).await
-            } else {
-                self.bytes(ready).await
-            };
-            if !go_on {
-                return;
-            }
-        }
-    }
-
-    async fn lines(&mut self, ready: &[u8]) -> bool {
-        for line in ready.split_inclusive(|byte| *byte == b'\n') {
-            let text = String::from_utf8_lossy(line).into_owned();
-            let text = match self.line(text) {
-                Strike::Send(text) => text,
-                Strike::Cut => {
-                    self.shared.cut();
-                    return false;
-                }
-                Strike::Swallow => continue,
-            };
-            if self.handle.data(self.id, text.into_bytes()).await.is_err() {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn line(&mut self, text: String) -> Strike {
-        let marker: Vec<&str> = text.trim_end().split(' ').collect();
-        let kind = if marker[0] == "@fo" {
-            marker.get(2).copied().unwrap_or("")
-        } else {
-            ""
-        };
-        let here = self.frame;
-        if kind == "end" {
-            self.frame += 1;
-        }
-        match self.fault {
-            Some(Fault::CutBefore(at)) if at == here && kind == "begin" => Strike::Cut,
-            Some(Fault::CutWithin(at)) if at == here && kind == "op" => Strike::Cut,
-            Some(Fault::Hang(at)) if at <= here => Strike::Swallow,
-            Some(Fault::Garbage(at)) if at == here && kind == "op" => {
-                Strike::Send(format!("{text}what is this\n"))
-            }
-            Some(Fault::ForeignNonce(at)) if at == here && !kind.is_empty() => {
-                Strike::Send(text.replace(marker[1], "0123456789abcdef0123456789abcdef"))
-            }
-            Some(Fault::OtherMachine(at)) if at == here && kind == "end" => {
-                Strike::Send(text.replace(marker[3], "0123456789abcdef0123456789abcdef"))
-            }
-            _ => Strike::Send(text),
-        }
-    }
-
-    async fn bytes(&mut self, mut ready: Vec<u8>) -> bool {
-        let range = self.sent..self.sent + ready.len();
-        self.sent = range.end;
-        match self.fault {
-            Some(Fault::CutBytes(at)) if range.contains(&at) => {
-                self.shared.cut();
-                return false;
-            }
-            Some(Fault::EndBytes(at)) if range.contains(&at) => {
-                ready.truncate(at - range.start);
-                let _ = self.handle.data(self.id, ready).await;
-                return false;
-            }
-            Some(Fault::Flip(at)) if range.contains(&at) => ready[at - range.start] ^= 1,
-            _ => {}
-        }
-        self.handle.data(self.id, ready).await.is_ok()
-    }
-}
-
-enum Strike {
-    Send(String),
-    Cut,
-    Swallow,
 }

@@ -16,7 +16,10 @@ pub struct Before {
 impl Before {
     /// As they are now.
     pub fn of(rig: &Rig) -> Before {
-        Before { floors: [rig.floors(A), rig.floors(B)], primary_served: rig.serves(A) }
+        Before {
+            floors: [rig.floors(A), rig.floors(B)],
+            primary_served: rig.serves(A),
+        }
     }
 }
 
@@ -26,12 +29,20 @@ impl Rig {
         let story = || format!("{told}: {state}\n{}", self.story(run));
         assert!(self.verdict().clean(), "two signers or slashable: {}", story());
         for host in [A, B] {
-            assert!(covers(&self.floors(host), &before.floors[host]), "a floor fell: {}", story());
+            assert!(
+                covers(&self.floors(host), &before.floors[host]),
+                "a floor fell: {}",
+                story()
+            );
         }
         let alive = [self.lives(A), self.lives(B)];
         assert_ne!(alive, [true, true], "{}", story());
         if alive[B] {
-            assert!(covers(&self.floors(B), &self.floors(A)), "B signs without A's history: {}", story());
+            assert!(
+                covers(&self.floors(B), &self.floors(A)),
+                "B signs without A's history: {}",
+                story()
+            );
         }
         let (a, b) = (self.barred(A), self.barred(B));
         assert!(a || b, "nobody is barred: {}", story());

@@ -1,7 +1,8 @@
 //! Questions that are answered, and connections that break while one is: what is known afterwards, and that the next
 //! question finds its way again.
 
-use super::server::{Fault, Server, Setup};
+use super::faults::Fault;
+use super::server::{Server, Setup};
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]

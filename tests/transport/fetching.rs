@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::server::{Fault, Server, Setup, shim};
+use super::faults::Fault;
+use super::server::{Server, Setup, shim};
 use super::*;
 
 /// Several MiB of bytes that no line reader likes.
@@ -54,7 +55,7 @@ async fn a_damaged_file_is_an_error() {
         std::fs::write(&path, content()).unwrap();
         let transport = reach(kind, &server);
         for (fault, expected) in faults {
-            transport.connect(AMPLE).await.unwrap();
+            transport.ask(&identity(), AMPLE).await.unwrap();
             server.break_next(fault);
             let error = transport
                 .fetch(path.to_str().unwrap(), &mut Vec::new(), AMPLE)

@@ -7,10 +7,13 @@
     clippy::wildcard_enum_match_arm
 )]
 
+#[path = "../support/transport_faults.rs"]
+mod faults;
 #[path = "../support/transport_server.rs"]
 mod server;
 
 mod answers;
+mod ends;
 mod fetching;
 mod papers;
 mod refusals;

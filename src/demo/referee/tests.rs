@@ -154,5 +154,5 @@ fn the_gap_is_measured_in_slots_and_seconds() {
     assert_eq!((handover.gap_slots, handover.gap), (3, Duration::from_secs(4)));
     assert_eq!(verdict.handovers.len(), 1);
     assert_eq!(verdict.shares[1].messages, 2);
-    assert!(verdict.to_string().contains("nothing slashable was signed"));
+    assert!(verdict.to_string().contains("slashable: 0"));
 }

@@ -1,0 +1,100 @@
+//! The report and findings as text that a tired person can act on: who signs, for how long nobody did, what was moved,
+//! what is left to do. Must never be longer than a screen for a healthy run.
+
+use super::Report;
+use crate::guards::Finding;
+
+/// The final summary.
+pub fn report_text(report: &Report) -> String {
+    let mut lines = Vec::new();
+    let headline = match report.outcome.as_str() {
+        "completed" if report.changed => format!("COMPLETED: {} signs now.", report.backup),
+        "completed" => format!("COMPLETED before: {} signs, nothing was changed.", report.backup),
+        "unconfirmed" => format!(
+            "UNCONFIRMED: {} was started; not everything was seen.",
+            report.backup
+        ),
+        "restored" => format!("RESTORED: {} signs again.", report.primary),
+        "refused" => "REFUSED: nothing was changed.".to_owned(),
+        "parked" => format!("PARKED ({}): safe, and needs you.", report.state),
+        _ => format!("RUNNING: {}.", report.state),
+    };
+    lines.push(headline);
+    let mut row = |name: &str, value: String| lines.push(format!("  {name:<16} {value}"));
+    row("why", report.why.clone());
+    row(
+        "who signs now",
+        report.signer.clone().unwrap_or_else(|| who_signs(report)),
+    );
+    if let Some(gap_s) = report.gap_s {
+        row("without a signer", format!("{gap_s:.1} s"));
+    }
+    if let Some(floors) = &report.floors {
+        let keys = floors.raised + floors.equal;
+        row(
+            "moved",
+            format!(
+                "{keys} keys: {} floors raised, {} equal",
+                floors.raised, floors.equal
+            ),
+        );
+    }
+    if let Some(archive) = &report.archive {
+        row("old database", archive.clone());
+    }
+    let generation = report
+        .generation
+        .map_or(String::new(), |generation| format!(", generation {generation}"));
+    row("run", format!("{}{generation}", report.run));
+    if let Some(round_trips) = report.round_trips {
+        row("round trips", format!("{round_trips}, one after the other"));
+    }
+    for finding in report.guards.iter().filter(|finding| finding.blocks()) {
+        lines.push(format!(
+            "  {} {}: {}",
+            finding.verdict.to_uppercase(),
+            finding.id,
+            finding.why
+        ));
+        lines.push(format!("    remedy: {}", finding.remedy));
+    }
+    if report.outcome != "refused" {
+        lines.extend(report.notes.iter().map(|note| format!("  note: {note}")));
+    }
+    if !report.next.is_empty() {
+        lines.push("  next:".to_owned());
+        lines.extend(report.next.iter().map(|command| format!("    {command}")));
+    }
+    lines.join("\n")
+}
+
+fn who_signs(report: &Report) -> String {
+    match report.outcome.as_str() {
+        "refused" => "as before; nothing was changed".to_owned(),
+        "parked" if report.primary_seen_alive => {
+            format!(
+                "perhaps {}: it was seen alive after the start; {} is barred",
+                report.primary, report.backup
+            )
+        }
+        "parked" if report.state == "Parked" => "nobody; both hosts are barred".to_owned(),
+        _ => "not known; see the notes".to_owned(),
+    }
+}
+
+/// Findings, one line each, with the remedy under those that block.
+pub fn findings_text(findings: &[Finding]) -> String {
+    let mut lines = Vec::new();
+    for finding in findings {
+        let mark = match finding.verdict.as_str() {
+            "pass" => "ok     ",
+            "refuse" => "REFUSE ",
+            _ => "UNKNOWN",
+        };
+        lines.push(format!("  {mark} {:<22} {}", finding.id, finding.why));
+        if finding.blocks() {
+            lines.push(format!("          {:<22} remedy: {}", "", finding.remedy));
+        }
+    }
+    lines.join("\n")
+}
