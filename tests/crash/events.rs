@@ -22,8 +22,11 @@ fn arm(rig: &Rig, on: fn(&Call) -> bool, act: fn(&mut [failover::demo::host::Sim
     });
 }
 
+/// A name, what is prepared in the world, and the state in which Ctrl-C arrives.
+pub type Scene = (&'static str, fn(&Rig), Option<State>);
+
 /// A healthy run, and every way that leads back, to a halt or to a park.
-pub fn scenes() -> Vec<(&'static str, fn(&Rig), Option<State>)> {
+pub fn scenes() -> Vec<Scene> {
     vec![
         ("healthy", |_| (), None),
         (

@@ -75,6 +75,6 @@ async fn bad_lines_and_kills() {
     }
     assert_eq!(
         table.print("bad lines and kills"),
-        counts(&[("Completed", 127), ("Parked", 1), ("Restored", 22)])
+        counts(&[("Completed", 134), ("Restored", 16)])
     );
 }
