@@ -88,6 +88,17 @@ pub struct Hosts {
     round_trips: AtomicU32,
 }
 
+/// An answer and when it was asked and had, Unix seconds of the coordinator: of the try that brought it, and of this
+/// host alone, however long the other one takes.
+pub struct Timed {
+    /// The answer.
+    pub reply: Reply,
+    /// When it was asked.
+    pub sent_s: f64,
+    /// When it had come.
+    pub received_s: f64,
+}
+
 /// The coordinator's clock, Unix seconds. The system's, except where simulated hosts have their own time.
 pub type Clock = Arc<dyn Fn() -> f64 + Send + Sync>;
 
@@ -134,7 +145,8 @@ impl Hosts {
 
     /// One question, once, that runs beside counted ones and is not counted itself.
     pub async fn ask_beside(&self, role: Role, batch: &Batch, limit_s: u64) -> Result<Reply, TransportError> {
-        self.tried(role, batch, limit_s, Patience::Once).await.0
+        let (answer, _) = self.tried(role, batch, limit_s, Patience::Once).await;
+        answer.map(|answer| answer.reply)
     }
 
     /// From now on only this machine may answer for a role.
@@ -167,9 +179,9 @@ impl Hosts {
         limit_s: u64,
         patience: Patience,
     ) -> Result<Reply, TransportError> {
-        let (reply, tries) = self.tried(role, batch, limit_s, patience).await;
+        let (answer, tries) = self.tried(role, batch, limit_s, patience).await;
         self.round_trips.fetch_add(tries, Ordering::Relaxed);
-        reply
+        answer.map(|answer| answer.reply)
     }
 
     /// One question to each host, side by side.
@@ -180,6 +192,18 @@ impl Hosts {
         limit_s: u64,
         patience: Patience,
     ) -> (Result<Reply, TransportError>, Result<Reply, TransportError>) {
+        let (a, b) = self.ask_both_timed(primary, backup, limit_s, patience).await;
+        (a.map(|answer| answer.reply), b.map(|answer| answer.reply))
+    }
+
+    /// The same, with the times at which each host was asked and answered.
+    pub async fn ask_both_timed(
+        &self,
+        primary: &Batch,
+        backup: &Batch,
+        limit_s: u64,
+        patience: Patience,
+    ) -> (Result<Timed, TransportError>, Result<Timed, TransportError>) {
         let ((a, tries_a), (b, tries_b)) = tokio::join!(
             self.tried(Role::Primary, primary, limit_s, patience),
             self.tried(Role::Backup, backup, limit_s, patience)
@@ -195,16 +219,25 @@ impl Hosts {
         batch: &Batch,
         limit_s: u64,
         patience: Patience,
-    ) -> (Result<Reply, TransportError>, u32) {
+    ) -> (Result<Timed, TransportError>, u32) {
         let link = &self.host(role).link;
         let deadline = Duration::from_secs(limit_s + self.timeouts.ask_s);
         let give_up = Instant::now() + Duration::from_secs(self.timeouts.retry_s);
         let mut tries = 0;
         loop {
             tries += 1;
+            let sent_s = self.now_s();
             let answer = link.ask(batch, deadline).await;
+            let received_s = self.now_s();
             let error = match answer.and_then(|reply| self.host(role).recognised(reply)) {
-                Ok(reply) => return (Ok(reply), tries),
+                Ok(reply) => {
+                    let timed = Timed {
+                        reply,
+                        sent_s,
+                        received_s,
+                    };
+                    return (Ok(timed), tries);
+                }
                 Err(error) => error,
             };
             tracing::warn!(host = self.host(role).name(), %error, tries, "no answer");
