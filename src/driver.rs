@@ -108,14 +108,22 @@ impl Driver<'_> {
 
 /// What an earlier process of this run knew and a later one still has to: from the facts of its events.
 fn recall(world: &mut World, records: &[Record]) {
-    let memory = &mut world.memory;
     for record in records {
         let fact = |name: &str| record.facts.get(name).cloned().unwrap_or(Value::Null);
-        if record.event == Event::PreflightPassed {
-            memory.found = serde_json::from_value::<Found>(fact("found")).ok();
+        if record.event == Event::PreflightPassed
+            && let Ok(found) = serde_json::from_value::<Found>(fact("found"))
+        {
+            world.remember(found);
         }
+        let memory = &mut world.memory;
         if record.event == Event::Claimed {
             memory.generation = fact("generation").as_u64();
+        }
+        if record.event == Event::ProvenStopped {
+            memory.collected = serde_json::from_value(fact("fence")).ok();
+        }
+        if record.event == Event::Collected {
+            memory.fingerprint = fact("fingerprint").as_str().map(str::to_owned);
         }
         if record.event == Event::FloorsMerged {
             memory.floors_sha256 = fact("floors_sha256").as_str().map(str::to_owned);
@@ -135,6 +143,7 @@ pub fn outcome(state: State) -> Option<Outcome> {
         State::Ended(outcome) => Some(outcome),
         State::Parked(_) => Some(Outcome::Parked),
         State::Preflight
+        | State::CheckingAgain
         | State::Claiming
         | State::BarringPrimary
         | State::StoppingPrimary

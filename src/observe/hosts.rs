@@ -22,6 +22,8 @@ pub struct Host {
     pub link: Arc<dyn Transport>,
     /// Its validator as found on the host; none before discovery, or why it was not found.
     pub install: Result<Install, String>,
+    /// The machine that was judged in the preflight; no other may answer in its name afterwards.
+    pub machine_id: Option<String>,
 }
 
 impl Host {
@@ -32,12 +34,29 @@ impl Host {
             plan,
             link,
             install: Err("the host has not been looked at".to_owned()),
+            machine_id: None,
         }
     }
 
     /// The name that the operator gave.
     pub fn name(&self) -> &str {
         &self.plan.name
+    }
+
+    /// The answer, if it comes from the machine that was judged. An address may lead elsewhere after a reconnect.
+    fn recognised(&self, reply: Reply) -> Result<Reply, TransportError> {
+        match &self.machine_id {
+            Some(expected) if *expected != reply.machine_id => Err(TransportError {
+                host: self.plan.name.clone(),
+                kind: ErrorKind::OtherMachine,
+                detail: format!(
+                    "another machine answers in its name: {}, not {expected}",
+                    reply.machine_id
+                ),
+                may_have_run: true,
+            }),
+            Some(_) | None => Ok(reply),
+        }
     }
 
     /// Its validator, or an error that names the host.
@@ -102,9 +121,28 @@ impl Hosts {
         }
     }
 
-    /// The link itself, for a question that runs beside a counted one.
-    pub fn link_of(&self, role: Role) -> &Arc<dyn Transport> {
-        &self.host(role).link
+    /// One question to one host, once, that has to be over in so many seconds; the host begins nothing later than that.
+    pub async fn ask_until(&self, role: Role, batch: &Batch, seconds: f64) -> Result<Reply, TransportError> {
+        let host = self.host(role);
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let answered = host
+            .link
+            .ask(batch, Duration::from_secs_f64(seconds.max(0.0)))
+            .await;
+        answered.and_then(|reply| host.recognised(reply))
+    }
+
+    /// One question, once, that runs beside counted ones and is not counted itself.
+    pub async fn ask_beside(&self, role: Role, batch: &Batch, limit_s: u64) -> Result<Reply, TransportError> {
+        self.tried(role, batch, limit_s, Patience::Once).await.0
+    }
+
+    /// From now on only this machine may answer for a role.
+    pub fn expect(&mut self, role: Role, machine_id: &str) {
+        match role {
+            Role::Primary => self.primary.machine_id = Some(machine_id.to_owned()),
+            Role::Backup => self.backup.machine_id = Some(machine_id.to_owned()),
+        }
     }
 
     /// Sequential round trips so far; two hosts asked side by side count once, connecting does not count.
@@ -164,7 +202,8 @@ impl Hosts {
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match link.ask(batch, deadline).await {
+            let answer = link.ask(batch, deadline).await;
+            let error = match answer.and_then(|reply| self.host(role).recognised(reply)) {
                 Ok(reply) => return (Ok(reply), tries),
                 Err(error) => error,
             };
@@ -195,6 +234,7 @@ fn may_change(kind: ErrorKind) -> bool {
         ErrorKind::HostKeyChanged
         | ErrorKind::HostKeyUnknown
         | ErrorKind::HostKeyUninterpretable
+        | ErrorKind::OtherMachine
         | ErrorKind::Authentication
         | ErrorKind::Sudo
         | ErrorKind::CommandMissing

@@ -15,10 +15,11 @@ mod watch;
 use serde_json::{Value, json};
 
 pub use halt::{Halted, halt};
-pub use memory::{FenceProof, Found, Memory, RunIdentity};
+pub use memory::{FenceProof, Found, Memory, Moment, RunIdentity};
 pub use preflight::audit;
 
 use crate::config::Plan;
+use crate::guards::Role;
 use crate::journal::RunDir;
 use crate::observe::Hosts;
 use crate::protocol::{Command, Event};
@@ -81,6 +82,15 @@ pub struct World {
     pub ended_runs: Vec<String>,
 }
 
+impl World {
+    /// Takes up what the preflight found, now or in an earlier process: from here on only those machines may answer.
+    pub fn remember(&mut self, found: Found) {
+        self.hosts.expect(Role::Primary, &found.primary_machine);
+        self.hosts.expect(Role::Backup, &found.backup_machine);
+        self.memory.found = Some(found);
+    }
+}
+
 /// Performs one command. `Ok` and `Err` both carry what happened; `Err` only shortens the way out.
 pub async fn perform(world: &mut World, command: Command) -> Happened {
     let result = match command {
@@ -97,8 +107,8 @@ pub async fn perform(world: &mut World, command: Command) -> Happened {
         Command::StartBackup => start::start_backup(world).await,
         Command::LookAtBackup => start::look_at_backup(world).await,
         Command::Watch => watch::watch(world).await,
-        Command::HaltBackup => undo::halt_backup(world, Event::BackupHalted).await,
-        Command::BarBackup => undo::halt_backup(world, Event::BackupBarred).await,
+        Command::HaltBackup => undo::halt_backup(world).await,
+        Command::BarBackup => undo::bar_backup(world).await,
         Command::RestorePrimary => undo::restore_primary(world).await,
         Command::ReleaseClaims => claims::release_claims(world).await,
     };

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tokio::time::{Duration, Instant};
+use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::fence::{Reading, install, reading_of};
 use super::{Done, Found, Happened, World};
@@ -17,7 +18,7 @@ use crate::observe::{Patience, client, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Output};
 
-/// Longest single wait on the backup, seconds; the primary is read again between two waits.
+/// Longest single wait on the backup, seconds.
 const STRETCH_S: u64 = 16;
 /// Seconds for one request to the beacon node.
 const HTTP_S: u64 = 5;
@@ -30,8 +31,51 @@ struct First {
     slot: u64,
 }
 
-/// Watches until both ends were seen, or time runs out.
+/// How often the primary is read while the watch lasts, seconds.
+const LOOK_S: u64 = 2;
+
+/// The primary as the last readings showed it: fenced, or why that could not be seen.
+type Fenced = Result<(), String>;
+
+/// Watches until both ends were seen, or time runs out. The primary is read all the while, on its own line: an alive
+/// one ends the watch wherever it stands.
 pub(super) async fn watch(world: &mut World) -> Done {
+    let world = &*world;
+    let primary = reading_calls(&install(&world.hosts.primary)?);
+    let (eye, fenced) = channel(Err("it was not read".to_owned()));
+    tokio::select! {
+        biased;
+        why = primary_alive(world, &primary, &eye) => Err(Happened::new(Event::PrimaryAlive, why)),
+        done = both_ends(world, fenced) => done,
+    }
+}
+
+/// Reads the primary again and again. Comes to an end only when it is seen alive.
+async fn primary_alive(world: &World, batch: &Batch, eye: &Sender<Fenced>) -> String {
+    loop {
+        let reading = match world.hosts.ask_beside(Role::Primary, batch, 5).await {
+            Ok(reply) => reading_of(&read_reading(&world.hosts.primary, &reply, 0)),
+            Err(error) => Reading::Unknown(error.to_string()),
+        };
+        match reading {
+            Reading::Alive(why) => return why,
+            Reading::Positive(_) => drop(eye.send_replace(Ok(()))),
+            Reading::Unbarred(why) => drop(eye.send_replace(Err(why))),
+            // Unknown takes nothing back: it was seen stopped and barred after the start, and a bar holds.
+            Reading::Unknown(why) => {
+                eye.send_if_modified(|was| {
+                    was.as_mut().err().is_some_and(|was| {
+                        *was = why;
+                        true
+                    })
+                });
+            }
+        }
+        sleep(Duration::from_secs(LOOK_S)).await;
+    }
+}
+
+async fn both_ends(world: &World, mut fenced: Receiver<Fenced>) -> Done {
     let found = world
         .memory
         .found
@@ -54,102 +98,60 @@ pub(super) async fn watch(world: &mut World) -> Done {
             json!(first.at_s - world.memory.backup_offset_s - asked),
         );
     }
-    let included = on_chain(world, &found, &first, give_up)
-        .await
-        .map_err(|happened| merge_facts(happened, &facts))?;
-    let mut happened = match included {
+    let included = on_chain(world, &found, &first, give_up).await?;
+    // At least one more reading is allowed for, however late the attestation came.
+    let until = give_up.max(Instant::now() + Duration::from_secs(LOOK_S));
+    if timeout_at(until, fenced.wait_for(Result::is_ok)).await.is_err() {
+        let said = fenced.borrow().clone().err().unwrap_or_default();
+        let why = format!("the backup signs, but the primary could not be seen fenced: {said}");
+        return Err(ran_out(why, facts));
+    }
+    let name = world.hosts.backup.name();
+    match included {
         Ok(slot) => {
             facts["on_chain_slot"] = json!(slot);
-            Happened::new(
-                Event::AttestationSeen,
-                format!(
-                    "{} attested to slot {slot}, and a block holds it",
-                    world.hosts.backup.name()
-                ),
-            )
+            let why = format!("{name} attested to slot {slot}, and a block holds it");
+            Ok(Happened::with(Event::AttestationSeen, why, facts))
         }
-        Err(why) => Happened::new(
-            Event::WatchRanOut,
-            format!(
-                "{} publishes attestations, but none was seen on chain in time ({why})",
-                world.hosts.backup.name()
-            ),
-        ),
-    };
-    happened.facts = facts;
-    Ok(happened)
+        Err(why) => Err(ran_out(
+            format!("{name} publishes attestations, but none was seen on chain in time ({why})"),
+            facts,
+        )),
+    }
 }
 
 fn ran_out(why: impl Into<String>, facts: Value) -> Happened {
     Happened::with(Event::WatchRanOut, why, facts)
 }
 
-fn merge_facts(mut happened: Happened, facts: &Value) -> Happened {
-    if let (Value::Object(into), Value::Object(from)) = (&mut happened.facts, facts) {
-        into.extend(from.clone());
-    }
-    happened
-}
-
-/// Waits on the backup's own host, while the primary is read side by side. Only positive readings of the primary let
-/// the wait end well; one that says alive ends it at once.
+/// Waits on the backup's own host.
 async fn first_attestation(world: &World, found: &Found, give_up: Instant) -> Result<First, Happened> {
-    let primary = reading_calls(&install(&world.hosts.primary)?);
-    let mut primary_said = "it was not read".to_owned();
     loop {
         let left_s = give_up.saturating_duration_since(Instant::now()).as_secs();
         let stretch_s = left_s.clamp(1, STRETCH_S);
         let wait = await_calls(world, stretch_s)?;
-        let (hosts, waiting) = (&world.hosts, &wait);
-        let backup = hosts.ask(Role::Backup, waiting, stretch_s, Patience::Once);
-        tokio::pin!(backup);
-        let reading = hosts
-            .link_of(Role::Primary)
-            .ask(&primary, Duration::from_secs(5 + world.plan.timeouts.ask_s));
-        tokio::pin!(reading);
-        let mut primary_read = false;
-        let reply = loop {
-            tokio::select! {
-                reply = &mut reading, if !primary_read => {
-                    primary_read = true;
-                    let seen = match reply {
-                        Ok(reply) => reading_of(&read_reading(&world.hosts.primary, &reply, 0)),
-                        Err(error) => Reading::Unknown(error.to_string()),
-                    };
-                    match seen {
-                        Reading::Alive(why) => return Err(Happened::new(Event::PrimaryAlive, why)),
-                        Reading::Positive(_) => primary_said.clear(),
-                        Reading::Unbarred(why) | Reading::Unknown(why) => primary_said = why,
-                    }
-                }
-                reply = &mut backup, if primary_read => break reply,
-            }
-        };
-        match reply
+        let reply = world
+            .hosts
+            .ask(Role::Backup, &wait, stretch_s, Patience::Once)
+            .await;
+        let waited = reply
             .map_err(|error| error.to_string())
-            .and_then(|reply| await_output(&reply.outputs))
-        {
-            Ok(Waited::Seen(at_s)) if primary_said.is_empty() => return Ok(at(at_s, found)),
-            Ok(Waited::Seen(at_s)) if Instant::now() >= give_up => {
-                let facts = json!({ "first_attestation_s": at_s });
-                let why =
-                    format!("the backup signs, but the primary could not be seen fenced: {primary_said}");
-                return Err(ran_out(why, facts));
-            }
+            .and_then(|reply| await_output(&reply.outputs));
+        let why = match waited {
+            Ok(Waited::Seen(at_s)) => return Ok(at(at_s, found)),
             Ok(Waited::Dead) => {
                 let why = format!("{}: its validator has ended", world.hosts.backup.name());
                 return Err(Happened::new(Event::BackupDied, why));
             }
-            Ok(Waited::Seen(_) | Waited::NotYet) | Err(_) if Instant::now() < give_up => {}
-            Ok(Waited::Seen(_) | Waited::NotYet) => {
-                return Err(ran_out("no attestation was published in time", json!({})));
-            }
+            Ok(Waited::NotYet) => "no attestation was published in time".to_owned(),
             Err(why) => {
-                return Err(ran_out(
-                    format!("the backup could not be seen attesting: {why}"),
-                    json!({}),
-                ));
+                // A refused line answers at once: without a pause this would be a busy loop.
+                sleep(Duration::from_millis(250)).await;
+                format!("the backup could not be seen attesting: {why}")
             }
+        };
+        if Instant::now() >= give_up {
+            return Err(ran_out(why, json!({})));
         }
     }
 }
@@ -205,7 +207,8 @@ fn await_output(outputs: &[Output]) -> Result<Waited, String> {
     }
 }
 
-/// The slot of an attestation of ours that a block holds, or that the node saw live. Outer error: the primary lives.
+/// The slot of an attestation of ours that a block holds, or that the node saw live. Outer error: the backup is not
+/// known.
 async fn on_chain(
     world: &World,
     found: &Found,
@@ -247,17 +250,11 @@ async fn on_chain(
         let duties = 1 + epochs.len();
         let blocks = duties + epochs.len();
         batch.extend(block_questions(url, prefix, first.slot, upto, HTTP_S));
-        let primary = reading_calls(&self::install(&world.hosts.primary)?);
-        let (a, b) = world
+        let reply = world
             .hosts
-            .ask_both(&primary, &batch, wait_s + 20, Patience::Once)
+            .ask(Role::Backup, &batch, wait_s + 20, Patience::Once)
             .await;
-        if let Ok(reply) = &a
-            && let Reading::Alive(why) = reading_of(&read_reading(&world.hosts.primary, reply, 0))
-        {
-            return Err(Happened::new(Event::PrimaryAlive, why));
-        }
-        let why = match b {
+        let why = match reply {
             Err(error) => error.to_string(),
             Ok(reply) if reply.outputs.len() <= blocks => "the answer ends too early".to_owned(),
             Ok(reply) => {

@@ -37,8 +37,10 @@ pub struct Rig {
     pub config: Config,
     /// Host names, by position.
     pub names: [String; 2],
-    /// A whole round trip to either host.
-    pub latency: Duration,
+    /// A whole round trip to each host, by position.
+    pub latency: [Duration; 2],
+    /// Who runs the coordinator.
+    pub coordinator: String,
     directory: tempfile::TempDir,
 }
 
@@ -58,12 +60,25 @@ pub fn rig_of(config: &WorldConfig) -> Rig {
         world,
         config: plan,
         names: [config.hosts[0].clone(), config.hosts[1].clone()],
-        latency: Duration::from_millis(40),
+        latency: [Duration::from_millis(40); 2],
+        coordinator: "root@desk".to_owned(),
         directory: tempfile::tempdir().unwrap(),
     }
 }
 
 impl Rig {
+    /// Another coordinator for the same pair, with a journal of its own.
+    pub fn other_desk(&self, latency_ms: [u64; 2]) -> Rig {
+        Rig {
+            world: Arc::clone(&self.world),
+            config: self.config.clone(),
+            names: self.names.clone(),
+            latency: latency_ms.map(Duration::from_millis),
+            coordinator: "root@other-desk".to_owned(),
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
     /// The coordinator's journal, opened anew as another process would.
     pub fn journal(&self) -> Journal {
         Journal::open(&self.directory.path().join(FILE_NAME)).unwrap()
@@ -80,7 +95,7 @@ impl Rig {
             id: run.to_owned(),
             primary: self.names[primary].clone(),
             backup: self.names[backup].clone(),
-            coordinator: "root@desk".to_owned(),
+            coordinator: self.coordinator.clone(),
             plan: serde_json::to_value(&self.config).unwrap(),
         };
         self.journal().begin(&row).unwrap();
@@ -132,8 +147,9 @@ impl Rig {
     pub fn story(&self, run: &str) -> String {
         let mut story = String::new();
         for record in self.records(run) {
+            let trips = record.facts.get("round_trips").cloned().unwrap_or_default();
             story.push_str(&format!(
-                "{:>3} {} -> {}: {}\n",
+                "{:>3} {} -> {}: {} [{trips} round trips]\n",
                 record.seq, record.event, record.state, record.why
             ));
         }

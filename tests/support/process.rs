@@ -11,6 +11,8 @@ use failover::journal::{Journal, Record, RunDir, RunLock};
 use failover::observe::Hosts;
 use failover::perform::{Memory, RunIdentity, World};
 use failover::protocol::{Command, Event, State};
+use failover::transport::{Batch, Call, Fetched, Output, Reply, Transport, TransportError};
+use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
 
 use super::Rig;
@@ -28,9 +30,22 @@ pub struct How {
     pub kill_in_ask: Option<(u64, Phase)>,
     /// Its clock runs ahead of the world by so many seconds.
     pub clock_ahead_s: f64,
+    /// Changes what calls print, as another release of a program would.
+    pub edit: Option<Edit>,
 }
 
+/// Changes what a call printed on a host.
+pub type Edit = fn(&str, &Call, &mut Output);
+
 impl How {
+    /// Hosts that print something else.
+    pub fn edited(edit: Edit) -> How {
+        How {
+            edit: Some(edit),
+            ..How::default()
+        }
+    }
+
     /// Faulty lines.
     pub fn faults(plan: FaultPlan) -> How {
         How {
@@ -101,7 +116,10 @@ impl Process {
         let link = |name: &str| {
             let position = rig.world.position(name).unwrap();
             let world = Arc::clone(&rig.world);
-            Arc::new(SimTransport::new(world, position, rig.latency, faults.clone()))
+            Arc::new(Edited {
+                inner: SimTransport::new(world, position, rig.latency[position], faults.clone()),
+                edit: how.edit,
+            })
         };
         let plan = rig.config.plan(&row.primary, &row.backup).unwrap();
         let (clock, ahead_s) = (Arc::clone(&rig.world), how.clock_ahead_s);
@@ -182,4 +200,41 @@ impl Progress for Watcher {
             self.flag.store(true, Ordering::SeqCst);
         }
     }
+}
+
+struct Edited {
+    inner: SimTransport,
+    edit: Option<Edit>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Edited {
+    fn host(&self) -> &str {
+        self.inner.host()
+    }
+
+    async fn connect(&self, deadline: Duration) -> Result<(), TransportError> {
+        self.inner.connect(deadline).await
+    }
+
+    async fn ask(&self, batch: &Batch, deadline: Duration) -> Result<Reply, TransportError> {
+        let mut reply = self.inner.ask(batch, deadline).await?;
+        for (call, output) in batch.iter().zip(&mut reply.outputs) {
+            if let Some(edit) = self.edit {
+                edit(self.inner.host(), call, output);
+            }
+        }
+        Ok(reply)
+    }
+
+    async fn fetch(
+        &self,
+        path: &str,
+        into: &mut (dyn AsyncWrite + Send + Unpin),
+        deadline: Duration,
+    ) -> Result<Fetched, TransportError> {
+        self.inner.fetch(path, into, deadline).await
+    }
+
+    async fn close(&self) {}
 }

@@ -205,7 +205,7 @@ fn only_code_is_seen() {
     assert_eq!(Source::new("src/p/mod.rs", "").depth(), 1);
     assert_eq!(
         source.at(source.code.find("use crate::o").unwrap()),
-        "src/p/q.rs:8"
+        "src/p/q.rs:9"
     );
     assert_eq!(Source::new("src/p/tests.rs", "use crate::o;").shipped, "");
     assert_eq!(source.length(), 3, "inline tests do not count");

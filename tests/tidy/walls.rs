@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("protection", &[]),
     ("transport", &[]),
-    ("guards", &["protection"]),
+    ("guards", &["protection", "services::systemd"]),
     (
         "services",
         &[
@@ -90,7 +90,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("driver", &[ALL_BUT_ENTRANCES]),
-    ("report", &["protocol", "guards", "protection", "journal"]),
+    (
+        "report",
+        &[
+            "protocol",
+            "guards",
+            "protection",
+            "journal",
+            "driver::outcome",
+            "driver::gathered",
+        ],
+    ),
     ("cli", &[EVERYTHING]),
     ("demo", &[EVERYTHING]),
     ("main", &["cli"]),
