@@ -131,6 +131,9 @@ fn recall(world: &mut World, records: &[Record]) {
         if let (Event::StopAnswered, Some(asked)) = (record.event, fact("asked_s").as_f64()) {
             memory.stop_asked_s.get_or_insert(asked);
         }
+        if let (Event::ProvenStopped, Some(proven)) = (record.event, fact("proven_s").as_f64()) {
+            memory.proven_s = Some(proven);
+        }
         if let (Event::BackupStarted, Some(started)) = (record.event, fact("started_s").as_f64()) {
             memory.started_s = Some(started);
         }

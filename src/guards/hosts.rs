@@ -121,6 +121,35 @@ pub(super) fn primary_process(evidence: &Evidence, _: Stage) -> Verdict {
     }
 }
 
+/// Whether `disable` and the gate can have their effect on the primary's unit.
+pub(super) fn primary_barrable(evidence: &Evidence, _: Stage) -> Verdict {
+    let host = &evidence.primary;
+    let (unit, bar) = match (host.unit.known(), host.bar.known()) {
+        (Ok(unit), Ok(bar)) => (unit, bar),
+        (Err(why), _) | (_, Err(why)) => return Verdict::Unknown(format!("{}: {why}", host.name)),
+    };
+    match (unit.file_state.as_str(), unit.revived_by.as_slice()) {
+        ("masked" | "masked-runtime", _) => Verdict::Refuse(format!(
+            "{}: {} is masked, so systemd loads no gate for it",
+            host.name, unit.name
+        )),
+        ("static", [_, ..]) => Verdict::Refuse(format!(
+            "{}: {} is static and {} can start it",
+            host.name,
+            unit.name,
+            unit.revived_by.join(", ")
+        )),
+        ("", _) => Verdict::Unknown(format!(
+            "{}: systemd does not say whether {} is enabled",
+            host.name, unit.name
+        )),
+        (state, _) => Verdict::Pass(format!(
+            "{}: {} is {state}, its lock would be {}",
+            host.name, unit.name, bar.lock_path
+        )),
+    }
+}
+
 /// The primary may run or have crashed; what it may not be is the fenced half of a finished hand-over.
 pub(super) fn roles(evidence: &Evidence, _: Stage) -> Verdict {
     let (primary, backup) = (&evidence.primary, &evidence.backup);
@@ -227,7 +256,9 @@ pub(super) fn clocks(evidence: &Evidence, _: Stage) -> Verdict {
         if offset.abs() - doubt > limit {
             return Verdict::Refuse(format!("{}: {offset:+.3} s off, {limit} s allowed", host.name));
         }
-        if offset.abs() + doubt > limit {
+        // What is no number is not within the limit.
+        let worst = offset.abs() + doubt;
+        if worst.is_nan() || worst > limit {
             return Verdict::Unknown(format!(
                 "{}: {offset:+.3} s ± {doubt:.3} s off, {limit} s allowed; the line is too slow to tell",
                 host.name

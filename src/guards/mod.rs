@@ -109,6 +109,14 @@ pub const GUARDS: &[Guard] = &[
         check: hosts::primary_process,
     },
     Guard {
+        id: "primary-barrable",
+        stages: BEFORE,
+        title: "the primary can be barred, and its bar can be read",
+        why: "a bar that turns out in mid-run not to hold is an undo that a look beforehand saves",
+        remedy: "unmask the unit, or remove what wants it; systemd, the lock's directory and the drop-in must be readable",
+        check: hosts::primary_barrable,
+    },
+    Guard {
         id: "roles",
         stages: BEFORE,
         title: "the roles are as believed",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::hosts::{Host, Hosts, Patience};
+use super::hosts::{Host, Hosts, Patience, Timed};
 use super::install::client;
 use super::protection::{ExportCalls, Exported, export_calls, history, read_export};
 use crate::beacon;
@@ -117,11 +117,9 @@ pub async fn evidence(
     } else {
         10
     };
-    let sent = hosts.now_s();
-    let (reply_a, reply_b) = hosts.ask_both(&a.batch, &b.batch, limit_s, patience).await;
-    let received = hosts.now_s();
-    let primary = a.read(&hosts.primary, reply_a, sent, received);
-    let mut backup = b.read(&hosts.backup, reply_b, sent, received);
+    let (reply_a, reply_b) = hosts.ask_both_timed(&a.batch, &b.batch, limit_s, patience).await;
+    let primary = a.read(&hosts.primary, reply_a);
+    let mut backup = b.read(&hosts.backup, reply_b);
     if scope == Scope::Start {
         backup.protection = Seen::Unknown("not exported in this judgement; it was read back".to_owned());
     }
@@ -226,15 +224,13 @@ impl Questions {
         }
     }
 
-    fn read(
-        &self,
-        host: &Host,
-        reply: Result<Reply, TransportError>,
-        sent: f64,
-        received: f64,
-    ) -> HostEvidence {
-        let reply = match reply {
-            Ok(reply) => reply,
+    fn read(&self, host: &Host, answer: Result<Timed, TransportError>) -> HostEvidence {
+        let Timed {
+            reply,
+            sent_s,
+            received_s,
+        } = match answer {
+            Ok(answer) => answer,
             Err(error) => return blank(host.name(), &error.to_string()),
         };
         let output = |at: usize| {
@@ -245,12 +241,12 @@ impl Questions {
         };
         if let Err(why) = &host.install {
             let mut seen = blank(host.name(), why);
-            seen.identity = clock(&reply, sent, received);
+            seen.identity = clock(&reply, sent_s, received_s);
             seen.papers = Seen::from_result(output(1).and_then(read_papers));
             return seen;
         }
         let mut seen = read_reading(host, &reply, 0);
-        seen.identity = clock(&reply, sent, received);
+        seen.identity = clock(&reply, sent_s, received_s);
         seen.papers = Seen::from_result(output(READING).and_then(read_papers));
         seen.disk = Seen::from_result(output(READING + 1).and_then(read_disk));
         if let Some((url, first, count)) = &self.beacon {

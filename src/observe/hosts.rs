@@ -1,7 +1,7 @@
 //! The two hosts and their links: asking with patience, side by side, and counting sequential round trips.
 //! Must never take a lost line for an answer, and never try again what another try cannot change.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ pub struct Host {
     pub link: Arc<dyn Transport>,
     /// Its validator as found on the host; none before discovery, or why it was not found.
     pub install: Result<Install, String>,
+    /// Why it could not be reached when the connections were opened; questions that are asked only once fail at once
+    /// then, so that an unreachable host is refused in the time of one attempt.
+    unreachable: Mutex<Option<TransportError>>,
     /// The machine that was judged in the preflight; no other may answer in its name afterwards.
     pub machine_id: Option<String>,
 }
@@ -34,8 +37,18 @@ impl Host {
             plan,
             link,
             install: Err("the host has not been looked at".to_owned()),
+            unreachable: Mutex::new(None),
             machine_id: None,
         }
+    }
+
+    /// Remembers how the last attempt to open the connection ended, until the host answers.
+    fn reached(&self, error: Option<TransportError>) {
+        *self.unreachable.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = error;
+    }
+
+    fn unreachable(&self) -> Option<TransportError> {
+        self.unreachable.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     /// The name that the operator gave.
@@ -88,6 +101,17 @@ pub struct Hosts {
     round_trips: AtomicU32,
 }
 
+/// An answer and when it was asked and had, Unix seconds of the coordinator: of the try that brought it, and of this
+/// host alone, however long the other one takes.
+pub struct Timed {
+    /// The answer.
+    pub reply: Reply,
+    /// When it was asked.
+    pub sent_s: f64,
+    /// When it had come.
+    pub received_s: f64,
+}
+
 /// The coordinator's clock, Unix seconds. The system's, except where simulated hosts have their own time.
 pub type Clock = Arc<dyn Fn() -> f64 + Send + Sync>;
 
@@ -134,7 +158,8 @@ impl Hosts {
 
     /// One question, once, that runs beside counted ones and is not counted itself.
     pub async fn ask_beside(&self, role: Role, batch: &Batch, limit_s: u64) -> Result<Reply, TransportError> {
-        self.tried(role, batch, limit_s, Patience::Once).await.0
+        let (answer, _) = self.tried(role, batch, limit_s, Patience::Once).await;
+        answer.map(|answer| answer.reply)
     }
 
     /// From now on only this machine may answer for a role.
@@ -153,10 +178,10 @@ impl Hosts {
     /// Opens both connections side by side. A failure shows again, with its reason, at the first question.
     pub async fn connect(&self) {
         let deadline = Duration::from_secs(self.timeouts.connect_s);
-        let _ = tokio::join!(
-            self.primary.link.connect(deadline),
-            self.backup.link.connect(deadline)
-        );
+        let (a, b) =
+            tokio::join!(self.primary.link.connect(deadline), self.backup.link.connect(deadline));
+        self.primary.reached(a.err());
+        self.backup.reached(b.err());
     }
 
     /// One question to one host. `limit_s` is what the commands in the batch may take on the host.
@@ -167,9 +192,9 @@ impl Hosts {
         limit_s: u64,
         patience: Patience,
     ) -> Result<Reply, TransportError> {
-        let (reply, tries) = self.tried(role, batch, limit_s, patience).await;
+        let (answer, tries) = self.tried(role, batch, limit_s, patience).await;
         self.round_trips.fetch_add(tries, Ordering::Relaxed);
-        reply
+        answer.map(|answer| answer.reply)
     }
 
     /// One question to each host, side by side.
@@ -180,6 +205,18 @@ impl Hosts {
         limit_s: u64,
         patience: Patience,
     ) -> (Result<Reply, TransportError>, Result<Reply, TransportError>) {
+        let (a, b) = self.ask_both_timed(primary, backup, limit_s, patience).await;
+        (a.map(|answer| answer.reply), b.map(|answer| answer.reply))
+    }
+
+    /// The same, with the times at which each host was asked and answered.
+    pub async fn ask_both_timed(
+        &self,
+        primary: &Batch,
+        backup: &Batch,
+        limit_s: u64,
+        patience: Patience,
+    ) -> (Result<Timed, TransportError>, Result<Timed, TransportError>) {
         let ((a, tries_a), (b, tries_b)) = tokio::join!(
             self.tried(Role::Primary, primary, limit_s, patience),
             self.tried(Role::Backup, backup, limit_s, patience)
@@ -195,16 +232,35 @@ impl Hosts {
         batch: &Batch,
         limit_s: u64,
         patience: Patience,
-    ) -> (Result<Reply, TransportError>, u32) {
+    ) -> (Result<Timed, TransportError>, u32) {
         let link = &self.host(role).link;
+        if let (Patience::Once, Some(error)) = (patience, self.host(role).unreachable()) {
+            return (Err(error), 0);
+        }
+        let to_connect = Duration::from_secs(self.timeouts.connect_s);
         let deadline = Duration::from_secs(limit_s + self.timeouts.ask_s);
         let give_up = Instant::now() + Duration::from_secs(self.timeouts.retry_s);
         let mut tries = 0;
         loop {
             tries += 1;
-            let answer = link.ask(batch, deadline).await;
+            // Connecting has a limit of its own: what the batch may take on the host says nothing of the way there.
+            let connected = link.connect(to_connect).await;
+            let sent_s = self.now_s();
+            let answer = match connected {
+                Ok(()) => link.ask(batch, deadline).await,
+                Err(error) => Err(error),
+            };
+            let received_s = self.now_s();
             let error = match answer.and_then(|reply| self.host(role).recognised(reply)) {
-                Ok(reply) => return (Ok(reply), tries),
+                Ok(reply) => {
+                    self.host(role).reached(None);
+                    let timed = Timed {
+                        reply,
+                        sent_s,
+                        received_s,
+                    };
+                    return (Ok(timed), tries);
+                }
                 Err(error) => error,
             };
             tracing::warn!(host = self.host(role).name(), %error, tries, "no answer");

@@ -261,9 +261,12 @@ pub(super) async fn prove_stopped(world: &mut World) -> Done {
         Proof::Positive(proof) => {
             let (count, reading) = (proof.readings, &proof.reading);
             let why = format!("{count} readings in a row: stopped, cgroup empty, no process, barred");
+            let proven_s = world.hosts.now_s();
+            world.memory.proven_s = Some(proven_s);
             let facts = json!({
                 "readings": count,
                 "fence": reading,
+                "proven_s": proven_s,
             });
             world.memory.collected = Some(reading.clone());
             world.memory.fence = Some(proof);

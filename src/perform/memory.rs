@@ -162,6 +162,8 @@ pub struct Memory {
     pub read_back: Option<FloorMap>,
     /// When the primary was asked to stop, Unix seconds of the coordinator.
     pub stop_asked_s: Option<f64>,
+    /// When the primary was proven stopped, Unix seconds of the coordinator.
+    pub proven_s: Option<f64>,
     /// When the backup was started, Unix seconds of the backup.
     pub started_s: Option<f64>,
     /// The backup's clock minus ours, seconds.

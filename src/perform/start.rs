@@ -1,17 +1,23 @@
 //! The only way to a signer: judge everything again with fresh evidence, then unbar and start the backup, consuming
 //! the fence proof. Must never start without an unexpired proof, and never believe a start that was not read back.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::fence::{Proof, Reading, bar_calls, generation_call, held, install, mine, prove, reading_of};
 use super::history::export_backup;
 use super::{Done, FenceProof, Happened, Moment, World};
-use crate::guards::{Life, Role, RunEvidence, Stage, blocking, judge, life};
+use crate::guards::{Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
 use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
 use crate::services::host::read_identity;
 use crate::transport::{Call, Op};
+
+/// How often the hosts are looked at before "could not be told" is the last word.
+const LOOKS: u32 = 3;
 
 /// Judges every guard of the start. After a resume it first takes what this process does not know: the proof, the
 /// merged floors of the earlier process, the backup's database.
@@ -31,35 +37,13 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
         })?;
         world.memory.read_back = Some(found.floors);
     }
-    let run = RunEvidence {
-        id: Some(world.run.id.clone()),
-        ended_runs: Vec::new(),
-        generation: world.memory.generation,
-        fence: Some(proof.reading.clone()),
-        fence_left_s: Some(proof.left_s()),
-        fingerprint: world.memory.fingerprint.clone(),
-        read_back_boot: world.memory.read_back_boot.clone(),
-        genesis_validators_root: world
-            .memory
-            .found
-            .as_ref()
-            .map(|found| found.genesis_validators_root.clone()),
-        merged: Some(merged),
-        read_back: world.memory.read_back.clone(),
-    };
-    let asked = Moment::now();
-    let seen = evidence(&world.hosts, &world.plan, Scope::Start, run, Patience::Retry).await;
-    if let Err(why) = seen.primary.identity.known().and(seen.backup.identity.known()) {
-        return Err(Happened::new(Event::LineLost, why.to_owned()));
-    }
-    let findings = judge(&seen, Stage::Start);
-    world.memory.findings.clone_from(&findings);
+    let Judged {
+        findings,
+        touched,
+        asked,
+    } = judged(world, &proof, merged).await?;
     let facts = json!({ "findings": findings });
     if let Some(first) = blocking(&findings).first() {
-        let touched = matches!(
-            (&world.memory.fingerprint, seen.primary.fingerprint.known()),
-            (Some(then), Ok(now)) if then != now
-        );
         let event = match first.id.as_str() {
             "claims-free" => Event::ClaimLost,
             "primary-fenced" if touched => Event::HistoryStale,
@@ -106,6 +90,68 @@ async fn fresh_proof(world: &mut World) -> Result<FenceProof, Happened> {
             "the primary's validator was started after its history was collected",
         )),
     }
+}
+
+/// Every guard of the stage over fresh evidence, the primary's reading asked for at the moment that comes with it.
+/// Where nothing refuses and something could not be told, it is asked again: one lost packet must not undo a run.
+async fn judged(world: &mut World, proof: &FenceProof, merged: FloorMap) -> Result<Judged, Happened> {
+    let found = world.memory.found.as_ref();
+    let run = RunEvidence {
+        id: Some(world.run.id.clone()),
+        ended_runs: Vec::new(),
+        generation: world.memory.generation,
+        fence: Some(proof.reading.clone()),
+        fence_left_s: None,
+        fingerprint: world.memory.fingerprint.clone(),
+        read_back_boot: world.memory.read_back_boot.clone(),
+        genesis_validators_root: found.map(|found| found.genesis_validators_root.clone()),
+        merged: Some(merged),
+        read_back: world.memory.read_back.clone(),
+    };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let asked = Moment::now();
+        let mut seen = evidence(
+            &world.hosts,
+            &world.plan,
+            Scope::Start,
+            run.clone(),
+            Patience::Retry,
+        )
+        .await;
+        if let Err(why) = seen.primary.identity.known().and(seen.backup.identity.known()) {
+            return Err(Happened::new(Event::LineLost, why.to_owned()));
+        }
+        // What is left when the evidence is there, not when it was asked for.
+        seen.run.fence_left_s = Some(proof.left_s());
+        let findings = judge(&seen, Stage::Start);
+        world.memory.findings.clone_from(&findings);
+        let blocking = blocking(&findings);
+        let undecided = !blocking.is_empty() && blocking.iter().all(|finding| finding.verdict == "unknown");
+        if undecided && tries < LOOKS {
+            sleep(Duration::from_secs(1)).await;
+            continue;
+        }
+        let touched = matches!(
+            (&run.fingerprint, seen.primary.fingerprint.known()),
+            (Some(then), Ok(now)) if then != now
+        );
+        return Ok(Judged {
+            findings,
+            touched,
+            asked,
+        });
+    }
+}
+
+/// What a judgement came to.
+struct Judged {
+    findings: Vec<Finding>,
+    /// Whether the primary's database is another than when it was collected.
+    touched: bool,
+    /// When the primary's reading in it was asked for.
+    asked: Moment,
 }
 
 /// The floors that this run merged, in this process or in an earlier one.

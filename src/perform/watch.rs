@@ -13,7 +13,7 @@ use crate::beacon::{
     Included, block_questions, duties_question, liveness_question, read_inclusion, read_liveness,
 };
 use crate::clients::Install;
-use crate::guards::Role;
+use crate::guards::{Life, Role, life};
 use crate::observe::{Patience, client, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Output};
@@ -175,10 +175,7 @@ fn await_calls(world: &World, stretch_s: u64) -> Result<Batch, Happened> {
             [url.as_str(), proof.metric, "0", &stretch, &install.unit],
         ),
         None => {
-            let since = world
-                .memory
-                .started_s
-                .map_or_else(|| world.hosts.now_s() - 3600.0, |started| started);
+            let since = world.memory.started_s.unwrap_or(world.hosts.now_s() - 3600.0);
             Call::new(
                 Op::AwaitJournal,
                 [install.unit.as_str(), &format!("{since:.3}"), proof.log, &stretch],
@@ -207,8 +204,8 @@ fn await_output(outputs: &[Output]) -> Result<Waited, String> {
     }
 }
 
-/// The slot of an attestation of ours that a block holds, or that the node saw live. Outer error: the backup is not
-/// known.
+/// The slot of an attestation of ours that a block holds, or that the node saw live. Outer error: the backup's
+/// validator does not run any more, or is not known.
 async fn on_chain(
     world: &World,
     found: &Found,
@@ -225,7 +222,12 @@ async fn on_chain(
     };
     let base = format!("{}{prefix}", url.trim_end_matches('/'));
     let indices: BTreeSet<u64> = found.indices.iter().copied().collect();
-    let since = first.slot.saturating_sub(1);
+    // What the primary signed before its proven end may lie in the same blocks, and is no word of the backup's.
+    let after_proof = match (found.primary_ran, world.memory.proven_s) {
+        (true, Some(proven_s)) => at(proven_s, found).slot + 1,
+        (true, None) | (false, _) => 0,
+    };
+    let since = first.slot.saturating_sub(1).max(after_proof);
     let mut upto = first.slot + 2;
     loop {
         let wait_s = ((found.seconds_per_slot * 4.0).ceil() as u64).max(4);
@@ -249,16 +251,29 @@ async fn on_chain(
         );
         let duties = 1 + epochs.len();
         let blocks = duties + epochs.len();
-        batch.extend(block_questions(url, prefix, first.slot, upto, HTTP_S));
+        let questions = block_questions(url, prefix, first.slot, upto, HTTP_S);
+        let end = blocks + questions.len();
+        batch.extend(questions);
+        batch.extend(reading_calls(&install));
         let reply = world
             .hosts
             .ask(Role::Backup, &batch, wait_s + 20, Patience::Once)
             .await;
         let why = match reply {
             Err(error) => error.to_string(),
-            Ok(reply) if reply.outputs.len() <= blocks => "the answer ends too early".to_owned(),
+            Ok(reply) if reply.outputs.len() < end => "the answer ends too early".to_owned(),
             Ok(reply) => {
-                match seen_on_chain(&reply.outputs, duties, blocks, since, epochs.len() > 1, &indices) {
+                if let Life::Stopped(why) = life(&read_reading(&world.hosts.backup, &reply, end)) {
+                    return Err(Happened::new(Event::BackupDied, why));
+                }
+                match seen_on_chain(
+                    &reply.outputs[..end],
+                    duties,
+                    blocks,
+                    since,
+                    epochs.len() > 1,
+                    &indices,
+                ) {
                     Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
                     Ok(None) => format!("no block up to slot {upto} holds one"),
                     Err(why) => why,
@@ -273,7 +288,6 @@ async fn on_chain(
 }
 
 /// Some when an attestation of ours was seen: by the blocks with its slot, by liveness without.
-#[expect(clippy::type_complexity)]
 fn seen_on_chain(
     outputs: &[Output],
     duties: usize,

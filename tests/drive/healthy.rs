@@ -1,5 +1,7 @@
 //! Runs in which nothing goes wrong, or nothing that matters.
 
+use std::time::Duration;
+
 use failover::demo::world::{Trigger, When};
 use failover::protocol::{Event, Outcome, State};
 use failover::transport::Op;
@@ -139,6 +141,17 @@ async fn a_reboot_of_the_primary_in_mid_run_is_survived() {
             state = rig.resume("r1").await;
         }
         assert_eq!(state, COMPLETED, "{op:?}\n{}", rig.story("r1"));
+        rig.assert_clean("r1");
+    }
+}
+
+/// Proves that an export of some seconds on one host does not blur the clock of the other.
+#[tokio::test(start_paused = true)]
+async fn slow_clients_are_waited_for() {
+    for host in [A, B] {
+        let rig = rig();
+        rig.change(host, |host| host.timing.run = Duration::from_secs(8));
+        assert_eq!(rig.run("r1").await, COMPLETED, "{}", rig.story("r1"));
         rig.assert_clean("r1");
     }
 }

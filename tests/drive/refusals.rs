@@ -175,7 +175,7 @@ async fn missing_commands() {
     for op in [Op::Identity, Op::Unit, Op::BarState, Op::Processes, Op::Papers] {
         for host in [A, B] {
             let rig = rig();
-            rig.change(host, |host| drop(host.quirks.missing.insert(op)));
+            rig.change(host, |host| host.quirks.missing.insert(op));
             refused(&rig, How::default(), "").await;
         }
     }

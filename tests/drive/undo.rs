@@ -105,7 +105,7 @@ async fn a_torn_export_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_bar_that_fails_stops_nothing() {
     let rig = rig();
-    rig.change(A, |host| drop(host.quirks.missing.insert(Op::Bar)));
+    rig.change(A, |host| host.quirks.missing.insert(Op::Bar));
     restored(&rig, How::default()).await;
     assert_eq!(
         rig.look(A, |host| host.periods.len()),

@@ -5,11 +5,13 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::wildcard_enum_match_arm,
     reason = "test code; each test binary uses a part of it"
 )]
 
 pub mod hosts;
 pub mod process;
+pub mod truth;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -34,9 +34,6 @@ impl SimHost {
         if !has("slashing-protection") {
             return failed(1, " ✖ Unknown arguments\n");
         }
-        if has("--help") {
-            return done("lodestar validator slashing-protection export\n\nExport an interchange file.\n");
-        }
         // A copy of the database is nobody's but ours; the real one is locked while the validator runs.
         let copy = self.copy_meant(argv);
         if copy.is_none() && self.process.is_some() {
