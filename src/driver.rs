@@ -119,6 +119,12 @@ fn recall(world: &mut World, records: &[Record]) {
         if record.event == Event::Claimed {
             memory.generation = fact("generation").as_u64();
         }
+        if record.event == Event::ProvenStopped {
+            memory.collected = serde_json::from_value(fact("fence")).ok();
+        }
+        if record.event == Event::Collected {
+            memory.fingerprint = fact("fingerprint").as_str().map(str::to_owned);
+        }
         if record.event == Event::FloorsMerged {
             memory.floors_sha256 = fact("floors_sha256").as_str().map(str::to_owned);
         }
@@ -140,6 +146,7 @@ pub fn outcome(state: State) -> Option<Outcome> {
         State::Ended(outcome) => Some(outcome),
         State::Parked(_) => Some(Outcome::Parked),
         State::Preflight
+        | State::CheckingAgain
         | State::Claiming
         | State::BarringPrimary
         | State::StoppingPrimary

@@ -59,6 +59,7 @@ fn process() -> Process {
         pid: 70,
         exe: "/usr/bin/validator".to_owned(),
         command: "validator".to_owned(),
+        holds_database: true,
         because: "its words".to_owned(),
     }
 }
@@ -126,6 +127,7 @@ fn host(name: &str, running: bool) -> HostEvidence {
         }),
         beacon: Seen::Known(beacon()),
         execution: Seen::Known(Execution { syncing: false }),
+        fingerprint: Seen::Known("as collected".to_owned()),
         protection: Seen::Known(protection),
     }
 }
@@ -175,6 +177,9 @@ fn healthy(stage: Stage) -> Evidence {
         };
         evidence.run = RunEvidence {
             id: Some("r1".to_owned()),
+            ended_runs: vec!["r0".to_owned()],
+            fingerprint: Some("as collected".to_owned()),
+            read_back_boot: Some("boot of b".to_owned()),
             generation: Some(3),
             genesis_validators_root: Some(ROOT.to_owned()),
             fence: Some(reading),

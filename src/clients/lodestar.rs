@@ -30,6 +30,7 @@ pub(super) const CLIENT: Client = Client {
     skip_when_covered: false,
     // It never says so: an absent database is created and exported as an empty list.
     no_history_is_certain: false,
+    sole_database: None,
     is_it,
     install,
     questions,

@@ -36,6 +36,9 @@ pub struct Client {
     /// Whether [`ExportFailure::NoHistory`] can be believed of a host that has signed. Where it cannot, it may be
     /// believed of a backup that never signed, never of a primary.
     pub no_history_is_certain: bool,
+    /// Name of the database file of which only one may lie below the data directory, because the client's export and
+    /// import open the first that they find.
+    pub sole_database: Option<&'static str>,
     /// Whether the unit's command line is this client's validator.
     pub is_it: fn(&Unit) -> bool,
     /// The installation, from the unit, its environment (`NAME=value`) and what the configuration says by hand.

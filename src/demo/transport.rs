@@ -10,7 +10,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::host::{Link, Power};
 use super::world::World;
-use crate::transport::{Batch, Call, ErrorKind, Fetched, Output, Reply, Transport, TransportError};
+use crate::transport::{Batch, Broken, Call, ErrorKind, Fetched, Output, Reply, Transport, TransportError};
 
 /// What becomes of an ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,9 +199,15 @@ impl SimTransport {
         tokio::time::sleep(self.latency / 2).await;
         let (machine_id, boot_id) = self.identity().ok_or_else(|| self.error(ErrorKind::Lost, true))?;
         let mut outputs = Vec::with_capacity(batch.len());
+        let mut broken = Broken::No;
         for call in batch {
-            match self.world.perform(self.position, call).await {
-                Some(output) => outputs.push(as_framed(output)),
+            match self.world.perform_unless(broken, self.position, call).await {
+                Some(output) => {
+                    if output.status != 0 {
+                        broken = broken.max(call.op.breaks());
+                    }
+                    outputs.push(as_framed(output));
+                }
                 None => return Err(self.error(ErrorKind::Lost, true)),
             }
         }

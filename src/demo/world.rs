@@ -13,7 +13,7 @@ use super::chain::Chain;
 use super::database::{Database, Records};
 use super::host::{Around, Link, SimHost, Timing};
 use super::referee::{Period, Referee, Verdict};
-use crate::transport::{Call, Op, Output};
+use crate::transport::{Broken, Call, Op, Output};
 
 mod beginning;
 
@@ -188,6 +188,19 @@ impl World {
     /// Arms a trigger.
     pub fn arm(&self, trigger: Trigger) {
         self.lock().triggers.push(trigger);
+    }
+
+    /// One call inside a batch, in which an earlier call may have failed.
+    pub async fn perform_unless(&self, broken: Broken, host: usize, call: &Call) -> Option<Output> {
+        if call.op.blocked_by(broken) {
+            let stderr = "not begun: an earlier step of the same batch failed\n".to_owned();
+            return Some(Output {
+                status: 125,
+                stdout: String::new(),
+                stderr,
+            });
+        }
+        self.perform(host, call).await
     }
 
     /// One call, carried out on a host, in the time that it takes there. None: the host gives no answer, because it

@@ -86,10 +86,16 @@ pub struct Policy {
 pub struct RunEvidence {
     /// This run's id; none in preflight before a claim, and in an audit.
     pub id: Option<String>,
+    /// Runs of this coordinator that are over: a claim that one of them left behind does not block.
+    pub ended_runs: Vec<String>,
     /// The generation that this run's claim carries.
     pub generation: Option<u64>,
     /// The reading at which the primary was proven stopped.
     pub fence: Option<FenceReading>,
+    /// What the primary's database looked like when its history was collected.
+    pub fingerprint: Option<String>,
+    /// Boot of the backup in which its database was read back.
+    pub read_back_boot: Option<String>,
     /// Seconds until the fence proof expires; negative when it has.
     pub fence_left_s: Option<f64>,
     /// The chain that the preflight established, `0x` and 64 hex digits.
@@ -101,7 +107,7 @@ pub struct RunEvidence {
 }
 
 /// What a later look is compared with to see that the primary's validator was not started since the proof.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FenceReading {
     /// Machine id of the primary.
     pub machine_id: String,
@@ -132,6 +138,8 @@ pub struct HostEvidence {
     pub beacon: Seen<Beacon>,
     /// The execution client, when the configuration names one.
     pub execution: Seen<Execution>,
+    /// What its database looks like from outside; asked of the primary before the start.
+    pub fingerprint: Seen<String>,
     /// The host's protection as its client exports it; asked only where that is safe (stopped and barred).
     pub protection: Seen<Protection>,
 }
@@ -219,8 +227,10 @@ pub struct Process {
     pub pid: u64,
     /// Executable, as `/proc/PID/exe` names it; empty when it cannot be read.
     pub exe: String,
-    /// Command line, spaces between arguments.
+    /// Command line, spaces between arguments. May hold secrets: never shown, never journalled.
     pub command: String,
+    /// Whether it holds the database open.
+    pub holds_database: bool,
     /// Why it counts as the validator.
     pub because: String,
 }

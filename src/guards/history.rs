@@ -104,6 +104,17 @@ pub(super) fn history_covers(evidence: &Evidence, _: Stage) -> Verdict {
     let (Some(merged), Some(found)) = (&evidence.run.merged, &evidence.run.read_back) else {
         return Verdict::Unknown("the backup's database was not read back".to_owned());
     };
+    let boot = evidence.backup.identity.known().map(|identity| &identity.boot_id);
+    match (boot, &evidence.run.read_back_boot) {
+        (Ok(now), Some(then)) if now == then => {}
+        (Ok(_), _) => {
+            return Verdict::Refuse(format!(
+                "{} rebooted since it was read back",
+                evidence.backup.name
+            ));
+        }
+        (Err(why), _) => return Verdict::Unknown(why.to_owned()),
+    }
     let lower: Vec<&PublicKey> = merged
         .iter()
         .filter(|(key, floors)| !found.get(*key).is_some_and(|there| there.covers(floors)))

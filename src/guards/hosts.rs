@@ -49,17 +49,23 @@ pub(super) fn privileged(evidence: &Evidence, _: Stage) -> Verdict {
     }))
 }
 
-pub(super) fn claims_free(evidence: &Evidence, _: Stage) -> Verdict {
+pub(super) fn claims_free(evidence: &Evidence, stage: Stage) -> Verdict {
     all(both(evidence).map(|host| match host.papers.known() {
         Err(why) => Verdict::Unknown(format!("{}: {why}", host.name)),
         Ok(papers) => match &papers.claim {
-            None if evidence.run.id.is_some() => Verdict::Refuse(format!(
+            None if stage == Stage::Start => Verdict::Refuse(format!(
                 "{}: this run's claim is gone; someone took it away",
                 host.name
             )),
             None => Verdict::Pass(format!("{}: no claim", host.name)),
             Some(claim) if Some(&claim.run) == evidence.run.id.as_ref() => {
                 Verdict::Pass(format!("{}: this run's", host.name))
+            }
+            Some(claim) if stage != Stage::Start && evidence.run.ended_runs.contains(&claim.run) => {
+                Verdict::Pass(format!(
+                    "{}: run {} is over and left its claim behind",
+                    host.name, claim.run
+                ))
             }
             Some(claim) => Verdict::Refuse(format!(
                 "{}: run {} of {} ({}) holds it since {}",
@@ -90,10 +96,16 @@ pub(super) fn primary_process(evidence: &Evidence, _: Stage) -> Verdict {
     {
         return Verdict::Refuse(format!(
             "{}: process {} is a validator ({}) but not of {}: {}",
-            host.name, stray.pid, stray.because, unit.name, stray.command
+            host.name, stray.pid, stray.because, unit.name, stray.exe
         ));
     }
     match (unit.active_state == "active", processes.validator.first()) {
+        (true, Some(_)) if !processes.validator.iter().any(|process| process.holds_database) => {
+            Verdict::Refuse(format!(
+                "{}: {} runs but does not hold the database open that was found for it; name the right one",
+                host.name, unit.name
+            ))
+        }
         (true, Some(process)) => Verdict::Pass(format!(
             "{}: {} runs as process {}",
             host.name, unit.name, process.pid
@@ -202,7 +214,23 @@ pub(super) fn primary_fenced(evidence: &Evidence, _: Stage) -> Verdict {
         }
         (Err(why), _) | (_, Err(why)) => Verdict::Unknown(why.to_owned()),
     };
-    all([stopped, stands_barred(host), unbroken])
+    all([stopped, stands_barred(host), unbroken, untouched(evidence)])
+}
+
+/// The database as it was when it was collected: catches a validator that ran outside the unit and is gone again.
+fn untouched(evidence: &Evidence) -> Verdict {
+    let host = &evidence.primary;
+    match (&evidence.run.fingerprint, host.fingerprint.known()) {
+        (Some(then), Ok(now)) if then == now => {
+            Verdict::Pass("its database was not touched since".to_owned())
+        }
+        (Some(_), Ok(_)) => Verdict::Refuse(format!(
+            "{}: its database was touched after its history was collected",
+            host.name
+        )),
+        (Some(_), Err(why)) => Verdict::Unknown(format!("{}: {why}", host.name)),
+        (None, _) => Verdict::Unknown("its database's fingerprint was not taken".to_owned()),
+    }
 }
 
 pub(super) fn backup_stopped(evidence: &Evidence, _: Stage) -> Verdict {

@@ -71,7 +71,7 @@ pub fn life(host: &HostEvidence) -> Life {
         Seen::Known(seen) => match seen.validator.first() {
             Some(found) => Life::Alive(format!(
                 "{}: process {} is the validator ({}): {}",
-                host.name, found.pid, found.because, found.command
+                host.name, found.pid, found.because, found.exe
             )),
             None => Life::Stopped(format!(
                 "{}: none of {} processes is the validator",

@@ -41,6 +41,7 @@ pub fn blank(name: &str, why: &str) -> HostEvidence {
         disk: Seen::Unknown(unknown()),
         beacon: Seen::Unknown(unknown()),
         execution: Seen::Unknown(unknown()),
+        fingerprint: Seen::Unknown(unknown()),
         protection: Seen::Unknown(unknown()),
     }
 }
@@ -102,7 +103,10 @@ pub async fn evidence(
         Some(merged) if plan.policy.keys.is_empty() => merged.keys().cloned().collect(),
         _ => plan.policy.keys.clone(),
     };
-    let a = Questions::new(&hosts.primary, plan, None, &BTreeSet::new());
+    let mut a = Questions::new(&hosts.primary, plan, None, &BTreeSet::new());
+    if scope == Scope::Start {
+        a.ask_fingerprint(&hosts.primary);
+    }
     let export = match (scope, hosts.backup.installed()) {
         (Scope::Full, Ok(install)) => Some(export_calls(install, &work, true, plan.timeouts.client_s)),
         (Scope::Full, Err(_)) | (Scope::Start, _) => None,
@@ -157,6 +161,7 @@ struct Questions {
     beacon: Option<(String, usize, usize)>,
     validators: Option<(usize, BTreeSet<PublicKey>)>,
     export: Option<(Result<ExportCalls, String>, usize)>,
+    fingerprint: Option<usize>,
     asks_execution: bool,
 }
 
@@ -172,6 +177,7 @@ impl Questions {
             beacon: None,
             validators: None,
             export: None,
+            fingerprint: None,
             asks_execution: false,
         };
         let batch = &mut questions.batch;
@@ -207,6 +213,15 @@ impl Questions {
         }
         batch.push(Call::new(Op::Identity, [""; 0]));
         questions
+    }
+
+    /// Asked last but for the clock, so that everything before it has been read when it is taken.
+    fn ask_fingerprint(&mut self, host: &Host) {
+        if let Ok(install) = host.installed() {
+            let at = self.batch.len().saturating_sub(1);
+            self.batch.insert(at, fingerprint_call(install));
+            self.fingerprint = Some(at);
+        }
     }
 
     fn read(&self, host: &Host, answer: Result<Timed, TransportError>) -> HostEvidence {
@@ -252,6 +267,9 @@ impl Questions {
             let outputs = reply.outputs.get(*first..last).unwrap_or(&[]);
             node.validators = Seen::from_result(beacon::read_validators(keys, outputs));
         }
+        if let Some(at) = self.fingerprint {
+            seen.fingerprint = Seen::from_result(output(at).and_then(read_fingerprint));
+        }
         if let Some((export, first)) = &self.export {
             seen.protection = Seen::from_result(
                 export
@@ -262,6 +280,22 @@ impl Questions {
         }
         seen
     }
+}
+
+/// What the database of an installation looks like from outside.
+pub fn fingerprint_call(install: &Install) -> Call {
+    Call::new(Op::Fingerprint, [&install.database])
+}
+
+/// Reads [`fingerprint_call`].
+pub fn read_fingerprint(output: &Output) -> Result<String, String> {
+    let found = output
+        .ok()?
+        .lines()
+        .find_map(|line| line.strip_prefix("fingerprint="));
+    found
+        .map(str::to_owned)
+        .ok_or_else(|| "the database's fingerprint was not printed".to_owned())
 }
 
 /// What a dry export says. One that is too large for the frame proves that the client works; its keys stay unread.

@@ -48,7 +48,7 @@ impl Host {
         match &self.machine_id {
             Some(expected) if *expected != reply.machine_id => Err(TransportError {
                 host: self.plan.name.clone(),
-                kind: ErrorKind::Garbled,
+                kind: ErrorKind::OtherMachine,
                 detail: format!(
                     "another machine answers in its name: {}, not {expected}",
                     reply.machine_id
@@ -130,6 +130,17 @@ impl Hosts {
             Role::Primary => &self.primary,
             Role::Backup => &self.backup,
         }
+    }
+
+    /// One question to one host, once, that has to be over in so many seconds; the host begins nothing later than that.
+    pub async fn ask_until(&self, role: Role, batch: &Batch, seconds: f64) -> Result<Reply, TransportError> {
+        let host = self.host(role);
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let answered = host
+            .link
+            .ask(batch, Duration::from_secs_f64(seconds.max(0.0)))
+            .await;
+        answered.and_then(|reply| host.recognised(reply))
     }
 
     /// One question, once, that runs beside counted ones and is not counted itself.
@@ -256,6 +267,7 @@ fn may_change(kind: ErrorKind) -> bool {
         ErrorKind::HostKeyChanged
         | ErrorKind::HostKeyUnknown
         | ErrorKind::HostKeyUninterpretable
+        | ErrorKind::OtherMachine
         | ErrorKind::Authentication
         | ErrorKind::Sudo
         | ErrorKind::CommandMissing

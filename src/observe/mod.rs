@@ -6,7 +6,7 @@ mod hosts;
 mod install;
 mod protection;
 
-pub use gather::{Scope, blank, evidence, read_reading, reading_calls};
+pub use gather::{Scope, blank, evidence, fingerprint_call, read_fingerprint, read_reading, reading_calls};
 pub use hosts::{Clock, Host, Hosts, Patience, Timed};
 pub use install::{client, discover, discover_one};
 pub use protection::{ARCHIVE, ExportCalls, Exported, WORK, export_calls, history, read_export};

@@ -43,7 +43,15 @@ pub(super) async fn claim_both(world: &mut World) -> Done {
         let (a, b) = world.hosts.ask_both(&batch, &batch, 0, Patience::Retry).await;
         let (a, b) = (a?, b?);
         let (machine_a, machine_b) = (a.machine_id.clone(), b.machine_id.clone());
-        let holders = [holder(&a)?, holder(&b)?];
+        let (papers_a, papers_b) = (papers(&a)?, papers(&b)?);
+        let lying = (papers_a.generation.clone(), papers_b.generation.clone());
+        if world.memory.papers.as_ref().is_some_and(|seen| *seen != lying) {
+            return Ok(Happened::new(
+                Event::ClaimHeld,
+                "another run handed over since the preflight looked",
+            ));
+        }
+        let holders = [papers_a.claim, papers_b.claim];
         let foreign = holders.iter().flatten().find(|claim| claim.run != world.run.id);
         let Some(foreign) = foreign else {
             if holders.iter().any(Option::is_none) {
@@ -84,10 +92,6 @@ fn held(foreign: &Claim) -> Happened {
         ),
         json!({ "holder": foreign }),
     )
-}
-
-fn holder(reply: &Reply) -> Result<Option<Claim>, Happened> {
-    papers(reply).map(|papers| papers.claim)
 }
 
 fn papers(reply: &Reply) -> Result<Papers, Happened> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use super::memory::Moment;
 use super::{Done, FenceProof, Happened, World};
 use crate::clients::Install;
 use crate::guards::{FenceReading, Generation, HostEvidence, Life, Role, Verdict, life, stands_barred};
@@ -49,10 +50,28 @@ pub(super) fn generation_call(world: &World, role: &str) -> Result<Call, Happene
     Ok(Call::new(Op::Generation, [generation.to_string(), text]))
 }
 
+/// The claim of this run, first in every batch that only its holder may send: without it the host begins nothing.
+pub(super) fn mine(world: &World) -> Call {
+    Call::new(Op::Mine, [&world.run.id])
+}
+
+/// Whether the host let the claim pass that stood first in the batch.
+pub(super) fn held(host: &Host, reply: &Reply) -> Result<(), Happened> {
+    let first = reply
+        .outputs
+        .first()
+        .ok_or_else(|| Happened::new(Event::LineLost, "an empty answer"))?;
+    first
+        .ok()
+        .map(|_| ())
+        .map_err(|why| Happened::new(Event::ClaimLost, format!("{}: {why}", host.name())))
+}
+
 /// The calls that bar a host, with the readings that prove it behind them.
 pub(super) fn bar_calls(world: &World, host: &Host) -> Result<(Batch, usize), Happened> {
     let install = install(host)?;
     let mut batch = vec![
+        mine(world),
         generation_call(world, "fenced")?,
         Call::new(
             Op::Bar,
@@ -71,13 +90,14 @@ pub(super) async fn bar_primary(world: &mut World) -> Done {
         .hosts
         .ask(Role::Primary, &batch, 10, Patience::Retry)
         .await?;
-    if let Err(why) = reply
+    held(&world.hosts.primary, &reply)?;
+    let paper = reply
         .outputs
-        .first()
-        .map_or(Err("no answer".to_owned()), |paper| paper.ok().map(|_| ()))
-    {
+        .get(1)
+        .map_or(Err("no answer".to_owned()), |paper| paper.ok().map(|_| ()));
+    if let Err(why) = paper {
         return Ok(Happened::new(
-            Event::BarFailed,
+            Event::ClaimLost,
             format!("{}: generation: {why}", world.hosts.primary.name()),
         ));
     }
@@ -87,7 +107,7 @@ pub(super) async fn bar_primary(world: &mut World) -> Done {
         Verdict::Refuse(why) => {
             let said = reply
                 .outputs
-                .get(1)
+                .get(2)
                 .map_or("", |output| output.last_words())
                 .to_owned();
             Happened::new(Event::BarFailed, format!("{why} ({said})"))
@@ -100,7 +120,10 @@ pub(super) async fn bar_primary(world: &mut World) -> Done {
 pub(super) async fn stop_primary(world: &mut World) -> Done {
     let install = install(&world.hosts.primary)?;
     let limit_s = world.plan.timeouts.stop_s;
-    let mut batch = vec![Call::new(Op::Stop, [install.unit.clone(), limit_s.to_string()])];
+    let mut batch = vec![
+        mine(world),
+        Call::new(Op::Stop, [install.unit.clone(), limit_s.to_string()]),
+    ];
     batch.extend(reading_calls(&install));
     world.memory.readings = None;
     let asked = world.hosts.now_s();
@@ -109,11 +132,12 @@ pub(super) async fn stop_primary(world: &mut World) -> Done {
         .hosts
         .ask(Role::Primary, &batch, limit_s + 15, Patience::Retry)
         .await?;
+    held(&world.hosts.primary, &reply)?;
     let said = reply
         .outputs
-        .first()
+        .get(1)
         .map(|output| output.ok().map(|_| "stopped".to_owned()));
-    let seen = read_reading(&world.hosts.primary, &reply, 1);
+    let seen = read_reading(&world.hosts.primary, &reply, 2);
     if let Reading::Positive(reading) = reading_of(&seen) {
         world.memory.readings = Some((1, reading));
     }
@@ -166,7 +190,7 @@ pub(super) fn reading_of(seen: &HostEvidence) -> Reading {
 /// How proving a host's stop ended.
 pub(super) enum Proof {
     /// So many readings in a row, the last of them this.
-    Positive(u32, FenceReading),
+    Positive(FenceProof),
     /// Alive, not barred, or silent.
     Not(Happened),
 }
@@ -182,16 +206,18 @@ pub(super) async fn prove(world: &World, role: Role, have: Option<(u32, FenceRea
     let interval = Duration::from_secs_f64(checks.interval_s);
     let give_up = Instant::now() + Duration::from_secs(world.plan.timeouts.retry_s) + interval * checks.count;
     let mut positive = have;
+    let mut asked = Moment::now();
     loop {
         if let Some((count, last)) = &positive
             && *count >= checks.count
         {
-            return Proof::Positive(*count, last.clone());
+            return Proof::Positive(FenceProof::new(last.clone(), *count, asked, checks.valid_s));
         }
         // The window between readings is the point of taking several; it is not a wait for a condition.
         if positive.is_some() {
             sleep(interval).await;
         }
+        asked = Moment::now();
         let reply = world.hosts.ask(role, &batch, 5, Patience::Retry).await;
         let why = match after(host, reply, positive.take()) {
             Ok(more) => {
@@ -232,18 +258,18 @@ pub(super) async fn prove_stopped(world: &mut World) -> Done {
     let have = world.memory.readings.take();
     match prove(world, Role::Primary, have).await {
         Proof::Not(happened) => Err(happened),
-        Proof::Positive(count, reading) => {
+        Proof::Positive(proof) => {
+            let (count, reading) = (proof.readings, &proof.reading);
             let why = format!("{count} readings in a row: stopped, cgroup empty, no process, barred");
             let proven_s = world.hosts.now_s();
             world.memory.proven_s = Some(proven_s);
             let facts = json!({
                 "readings": count,
-                "machine_id": reading.machine_id,
-                "boot_id": reading.boot_id,
-                "main_start_us": reading.main_start_us,
+                "fence": reading,
                 "proven_s": proven_s,
             });
-            world.memory.fence = Some(FenceProof::new(reading, count, world.plan.checks.valid_s));
+            world.memory.collected = Some(reading.clone());
+            world.memory.fence = Some(proof);
             Ok(Happened::with(Event::ProvenStopped, why, facts))
         }
     }

@@ -55,7 +55,10 @@ async fn halted(world: &World) -> Result<String, Happened> {
         .ask(Role::Backup, &batch, limit_s + 20, Patience::Retry)
         .await?;
     match prove(world, Role::Backup, None).await {
-        Proof::Positive(count, _) => Ok(format!("stopped and barred, {count} readings in a row")),
+        Proof::Positive(proof) => Ok(format!(
+            "stopped and barred, {} readings in a row",
+            proof.readings
+        )),
         Proof::Not(happened) => Err(happened),
     }
 }

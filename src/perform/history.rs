@@ -5,58 +5,110 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::fence::install;
+use super::fence::{held, install, mine};
 use super::{Done, Happened, World};
 use crate::clients::Install;
 use crate::guards::Role;
-use crate::observe::{Exported, Patience, WORK, client, export_calls, history, read_export};
-use crate::protection::{Certainty, History, Input, Interchange, Merged, conflicts, merge, read, write};
+use crate::observe::{
+    Exported, Host, Patience, WORK, client, export_calls, fingerprint_call, history, read_export,
+    read_fingerprint,
+};
+use crate::protection::{Certainty, History, Input, Interchange, conflicts, merge, read, write};
 use crate::protocol::Event;
-use crate::transport::{Call, Op, Reply};
+use crate::transport::{Batch, Call, Op, Output, Reply};
 
-/// Exports both databases side by side, and keeps a verified copy of the backup's before anything touches it.
+/// Exports both databases side by side, and keeps a verified copy of the backup's before anything touches it. Each host
+/// first makes sure itself that it is ours and stands; what does not stand is not opened.
 pub(super) async fn collect(world: &mut World) -> Done {
     let limit_s = world.plan.timeouts.client_s;
-    let (primary, backup) = (install(&world.hosts.primary)?, install(&world.hosts.backup)?);
     let lost = |why: String| Happened::new(Event::CollectFailed, why);
+    let (primary, backup) = (install(&world.hosts.primary)?, install(&world.hosts.backup)?);
     let from_primary = export_calls(&primary, &world.run.id, false, limit_s).map_err(lost)?;
     let from_backup = export_calls(&backup, &world.run.id, true, limit_s).map_err(lost)?;
-    let mut backup_batch = vec![Call::new(Op::Archive, [&world.run.id, &backup.database])];
+    let (mut primary_batch, mut backup_batch) = (standing(world, &primary)?, standing(world, &backup)?);
+    let first = primary_batch.len();
+    primary_batch.extend(from_primary.calls.clone());
+    primary_batch.push(fingerprint_call(&primary));
+    backup_batch.push(Call::new(Op::Archive, [&world.run.id, &backup.database]));
     backup_batch.extend(from_backup.calls.clone());
     let (a, b) = world
         .hosts
-        .ask_both(&from_primary.calls, &backup_batch, limit_s, Patience::Once)
+        .ask_both(&primary_batch, &backup_batch, limit_s, Patience::Once)
         .await;
     let (a, b) = (a?, b?);
+    stood(&world.hosts.primary, &a, Event::SeenAlive)?;
+    stood(&world.hosts.backup, &b, Event::BackupHasRun)?;
     let failed = |host: &str, why: String| Happened::new(Event::CollectFailed, format!("{host}: {why}"));
     let name_a = world.hosts.primary.name().to_owned();
     let name_b = world.hosts.backup.name().to_owned();
 
-    let ours = read_export(&from_primary, &a.outputs).map_err(|why| failed(&name_a, why))?;
-    let ours = document(world, Role::Primary, ours).await?;
+    let ours = read_export(&from_primary, &a.outputs[first..]).map_err(|why| failed(&name_a, why))?;
+    let ours = document(world, Role::Primary, "primary-export.json", ours).await?;
     let Some(ours) = ours.filter(|document| !history(document).floors.is_empty()) else {
         let why =
             "the export holds no keys; an empty history of the signer is an error, not \"never signed\"";
         return Err(failed(&name_a, why.to_owned()));
     };
-    let archived = archive_path(&b).map_err(|why| failed(&name_b, why))?;
-    let theirs = read_export(&from_backup, &b.outputs[1..]).map_err(|why| failed(&name_b, why))?;
-    let theirs = document(world, Role::Backup, theirs).await?.unwrap_or_default();
+    let print = a
+        .outputs
+        .last()
+        .map_or(Err("no answer".to_owned()), read_fingerprint);
+    let print = print.map_err(|why| failed(&name_a, why))?;
+    let archived = archive_path(&b.outputs[first..]).map_err(|why| failed(&name_b, why))?;
+    let theirs = read_export(&from_backup, &b.outputs[first + 1..]).map_err(|why| failed(&name_b, why))?;
+    let theirs = document(world, Role::Backup, "backup-export.json", theirs)
+        .await?
+        .unwrap_or_default();
 
     let why = format!(
         "{} keys from {name_a}, {} from {name_b}",
         history(&ours).floors.len(),
         history(&theirs).floors.len()
     );
-    let facts = json!({ "archive": archived.map(|path| format!("{name_b}:{path}")) });
+    let facts = json!({ "archive": archived.map(|path| format!("{name_b}:{path}")), "fingerprint": print });
+    world.memory.fingerprint = Some(print);
     world.memory.backup_before = Some(history(&theirs));
     world.memory.primary_history = Some(ours);
     world.memory.backup_history = Some(theirs);
     Ok(Happened::with(Event::Collected, why, facts))
 }
 
+/// The conditions that a host checks itself before it begins anything with its database.
+fn standing(world: &World, install: &Install) -> Result<Batch, Happened> {
+    let client = client(install).map_err(|why| Happened::new(Event::CollectFailed, why))?;
+    let mut batch = vec![
+        mine(world),
+        Call::new(Op::Stands, [&install.unit, &install.lock_file]),
+    ];
+    batch.push(match client.sole_database {
+        Some(name) => Call::new(Op::Sole, [install.data_dir.as_str(), name, &install.database]),
+        None => Call::new(Op::Identity, [""; 0]),
+    });
+    Ok(batch)
+}
+
+/// Whether the conditions of [`standing`] held; `moved` is what it means that the host does not stand.
+fn stood(host: &Host, reply: &Reply, moved: Event) -> Result<(), Happened> {
+    held(host, reply)?;
+    let at = |n: usize| {
+        reply
+            .outputs
+            .get(n)
+            .map_or(Err("the answer ends too early".to_owned()), |it| {
+                it.ok().map(|_| ())
+            })
+    };
+    at(1).map_err(|why| Happened::new(moved, format!("{}: {why}", host.name())))?;
+    at(2).map_err(|why| Happened::new(Event::CollectFailed, format!("{}: {why}", host.name())))
+}
+
 /// The document itself, fetched on its own channel when it is large, and kept in the run's directory.
-async fn document(world: &World, role: Role, exported: Exported) -> Result<Option<Interchange>, Happened> {
+async fn document(
+    world: &World,
+    role: Role,
+    name: &str,
+    exported: Exported,
+) -> Result<Option<Interchange>, Happened> {
     let host = world.hosts.host(role);
     let failed = |why: String| Happened::new(Event::CollectFailed, format!("{}: {why}", host.name()));
     let (interchange, bytes) = match exported {
@@ -72,10 +124,6 @@ async fn document(world: &World, role: Role, exported: Exported) -> Result<Optio
             (read(&bytes).map_err(|error| failed(error.to_string()))?, bytes)
         }
     };
-    let name = match role {
-        Role::Primary => "primary-export.json",
-        Role::Backup => "backup-export.json",
-    };
     world
         .dir
         .write(name, &bytes)
@@ -83,8 +131,8 @@ async fn document(world: &World, role: Role, exported: Exported) -> Result<Optio
     Ok(Some(interchange))
 }
 
-fn archive_path(reply: &Reply) -> Result<Option<String>, String> {
-    let text = reply.outputs.first().ok_or("the answer ends too early")?.ok()?;
+fn archive_path(outputs: &[Output]) -> Result<Option<String>, String> {
+    let text = outputs.first().ok_or("the answer ends too early")?.ok()?;
     let path = text
         .lines()
         .find_map(|line| line.strip_prefix("archive="))
@@ -158,13 +206,10 @@ pub(super) fn merge_floors(world: &mut World) -> Done {
 pub(super) async fn import(world: &mut World) -> Done {
     let failed = |why: String| Happened::new(Event::ImportFailed, why);
     let host = world.hosts.backup.name().to_owned();
-    let backup = install(&world.hosts.backup)?;
     let before = world.memory.backup_before.clone().unwrap_or_default();
-    let merged: &Merged = world
-        .memory
-        .merged
-        .as_ref()
-        .ok_or_else(|| failed("nothing has been merged".to_owned()))?;
+    let Some(merged) = &world.memory.merged else {
+        return Err(failed("nothing has been merged".to_owned()));
+    };
     let import = merged.only_raised(&before);
     if import.floors().is_empty() {
         return Ok(Happened::new(
@@ -177,80 +222,85 @@ pub(super) async fn import(world: &mut World) -> Done {
         .dir
         .write("imported.json", &document)
         .map_err(|error| failed(error.to_string()))?;
-    let sha256 = const_hex::encode(Sha256::digest(&document));
-    let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &document);
-    let file = format!("{WORK}/{}/import.json", world.run.id);
+    let backup = install(&world.hosts.backup)?;
     let limit_s = world.plan.timeouts.client_s;
-    let mut run = vec![backup.user.clone(), limit_s.to_string()];
-    run.extend(
-        client(&backup)
-            .and_then(|client| (client.import)(&backup, &file))
-            .map_err(failed)?,
-    );
-    let after = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
     // The export that proves the import travels behind it, so that reading back costs no round trip of its own.
-    let mut batch = vec![
-        Call::new(Op::WorkDir, [&world.run.id, &backup.user]),
-        Call::new(
-            Op::Put,
-            [&world.run.id, "import.json", &backup.user, &sha256, &text],
-        ),
-        Call {
-            op: Op::Run,
-            args: run,
-        },
-    ];
-    let steps = batch.len();
+    let after = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
+    let (mut batch, steps) = import_calls(world, &backup, &document)?;
     batch.extend(after.calls.clone());
     let reply = world
         .hosts
         .ask(Role::Backup, &batch, limit_s * 2, Patience::Once)
         .await?;
-    if let Err(why) = import_steps(&backup, &reply) {
-        let back = put_back(world).await;
+    stood(&world.hosts.backup, &reply, Event::BackupHasRun)?;
+    if let Err(why) = imported(&backup, &reply.outputs[..steps.min(reply.outputs.len())]) {
+        let back = put_back(world).await?;
         return Err(failed(format!("{host}: {why}; {back}")));
     }
+    world.memory.read_back_boot = Some(reply.boot_id.clone());
     world.memory.after_import = Some(read_export(&after, &reply.outputs[steps..]));
+    let facts = json!({ "sha256": const_hex::encode(Sha256::digest(&document)) });
     Ok(Happened::with(
         Event::Imported,
         format!("{} keys given to {host}", import.floors().len()),
-        json!({ "sha256": sha256 }),
+        facts,
     ))
 }
 
-/// The first of the import's three steps that went wrong, by what each of them printed.
-fn import_steps(backup: &Install, reply: &Reply) -> Result<(), String> {
-    let output = |at: usize| {
-        reply
-            .outputs
-            .get(at)
-            .ok_or("the answer ends too early".to_owned())
-    };
-    let client = client(backup)?;
-    let work = output(0).and_then(|output| output.ok().map(drop));
-    let put = output(1).and_then(|output| output.ok().map(drop));
-    let ran = output(2).and_then(|output| (client.read_import)(output));
-    work.map_err(|why| format!("work directory: {why}"))?;
-    put.map_err(|why| format!("sending the document: {why}"))?;
-    ran.map_err(|why| format!("the client's import: {why}"))
+/// The conditions, the document, the client's import, and the sync behind it; and how many calls that is.
+fn import_calls(world: &World, backup: &Install, document: &[u8]) -> Result<(Batch, usize), Happened> {
+    let sha256 = const_hex::encode(Sha256::digest(document));
+    let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, document);
+    let file = format!("{WORK}/{}/import.json", world.run.id);
+    let argv = client(backup)
+        .and_then(|client| (client.import)(backup, &file))
+        .map_err(|why| Happened::new(Event::ImportFailed, why))?;
+    let mut batch = standing(world, backup)?;
+    batch.push(Call::new(Op::WorkDir, [&world.run.id, &backup.user]));
+    batch.push(Call::new(
+        Op::Put,
+        [&world.run.id, "import.json", &backup.user, &sha256, &text],
+    ));
+    batch.push(backup.run(world.plan.timeouts.client_s, argv));
+    batch.push(Call::new(Op::Settle, [&backup.database]));
+    let steps = batch.len();
+    Ok((batch, steps))
 }
 
-/// Puts the archived copy back after an import that did not hold; says what came of it.
-async fn put_back(world: &World) -> String {
-    let Ok(backup) = install(&world.hosts.backup) else {
-        return "the old database was left as it is".to_owned();
+/// Whether every step of [`import_calls`] behind the conditions says that it did what it was asked.
+fn imported(backup: &Install, outputs: &[Output]) -> Result<(), String> {
+    let [_, _, _, work, put, run, settle] = outputs else {
+        return Err("the answer ends too early".to_owned());
     };
-    let batch = vec![Call::new(Op::PutBack, [&world.run.id, &backup.database])];
-    match world.hosts.ask(Role::Backup, &batch, 60, Patience::Once).await {
-        Ok(reply) => match reply.outputs.first().map(|output| output.ok()) {
-            Some(Ok(_)) => "the old database is back in place, compared with its hashes".to_owned(),
-            Some(Err(why)) => {
-                format!("the old database could not be put back ({why}); its copy is in the archive")
-            }
-            None => "the old database's copy is in the archive".to_owned(),
-        },
-        Err(error) => format!("the old database could not be put back ({error}); its copy is in the archive"),
-    }
+    work.ok().map_err(|why| format!("work directory: {why}"))?;
+    put.ok().map_err(|why| format!("sending the document: {why}"))?;
+    client(backup)
+        .and_then(|client| (client.read_import)(run))
+        .map_err(|why| format!("the client's import: {why}"))?;
+    settle
+        .ok()
+        .map(|_| ())
+        .map_err(|why| format!("syncing the database: {why}"))
+}
+
+/// Puts the archived copy back after an import that did not hold; says what came of it. An answer that is lost is no
+/// text: it may still come to pass on the host, so nothing may go on as if it were over.
+async fn put_back(world: &World) -> Result<String, Happened> {
+    let backup = install(&world.hosts.backup)?;
+    let args = [&world.run.id, &backup.database, &backup.unit, &backup.lock_file];
+    let batch = vec![mine(world), Call::new(Op::PutBack, args)];
+    let reply = world
+        .hosts
+        .ask(Role::Backup, &batch, world.plan.timeouts.client_s, Patience::Once)
+        .await?;
+    held(&world.hosts.backup, &reply)?;
+    Ok(match reply.outputs.get(1).map(|output| output.ok()) {
+        Some(Ok(_)) => "the old database is in place, compared with its hashes".to_owned(),
+        Some(Err(why)) => {
+            format!("the old database could not be put back ({why}); its copy is in the archive")
+        }
+        None => "the old database's copy is in the archive".to_owned(),
+    })
 }
 
 /// What the backup's database holds now, through its client's export.
@@ -267,10 +317,11 @@ pub(super) async fn export_backup(world: &mut World) -> Result<History, Happened
                 .hosts
                 .ask(Role::Backup, &calls.calls, limit_s, Patience::Once)
                 .await?;
+            world.memory.read_back_boot = Some(reply.boot_id.clone());
             read_export(&calls, &reply.outputs).map_err(failed)?
         }
     };
-    let found = document(world, Role::Backup, exported)
+    let found = document(world, Role::Backup, "read-back.json", exported)
         .await
         .map_err(|happened| {
             if happened.event == Event::CollectFailed {
@@ -289,7 +340,7 @@ pub(super) async fn read_back(world: &mut World) -> Done {
     let found = match export_backup(world).await {
         Ok(found) => found,
         Err(happened) if happened.event == Event::ReadBackFails => {
-            let back = put_back(world).await;
+            let back = put_back(world).await?;
             return Err(Happened {
                 why: format!("{}; {back}", happened.why),
                 ..happened
@@ -302,7 +353,7 @@ pub(super) async fn read_back(world: &mut World) -> Done {
         None => Err("nothing has been merged".to_owned()),
     };
     if let Err(why) = verdict {
-        let back = put_back(world).await;
+        let back = put_back(world).await?;
         return Err(Happened::new(
             Event::ReadBackFails,
             format!("{}: {why}; {back}", world.hosts.backup.name()),

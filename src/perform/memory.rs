@@ -1,8 +1,6 @@
 //! What a run knows in this process, and what of it survives in the journal's facts. After a resume only `Found` is
 //! known; everything else is observed afresh. Must never let a fence proof outlive its validity or be used twice.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -30,6 +28,8 @@ pub struct Found {
     pub primary_machine: String,
     /// Machine id of the backup, likewise.
     pub backup_machine: String,
+    /// The backup as it stood before the run.
+    pub backup: FenceReading,
     /// Whether the primary's unit was enabled before the run.
     pub primary_enabled: bool,
     /// `0x` and 64 hex digits, from the backup's beacon node, compared with every other source.
@@ -46,31 +46,58 @@ pub struct Found {
     pub keys: usize,
 }
 
-/// Evidence that the primary cannot sign, good for a while. Starting the backup consumes it.
+/// Evidence that a host cannot sign, good for a while. Making a signer of the other host consumes it.
 #[derive(Debug)]
 pub struct FenceProof {
     /// What a later look is compared with.
     pub reading: FenceReading,
     /// How many consecutive readings it rests on.
     pub readings: u32,
-    taken: Instant,
-    valid: Duration,
+    taken: Moment,
+    valid_s: f64,
+}
+
+/// A moment on two clocks: the runtime's, and the machine's that goes on while it sleeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    ticking: Instant,
+    booted_s: f64,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Moment {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        // Seconds since boot are far below 2^53.
+        Moment {
+            ticking: Instant::now(),
+            booted_s: time.tv_sec as f64 + time.tv_nsec as f64 / 1e9,
+        }
+    }
+
+    /// Seconds since then, by the clock that says more.
+    pub fn elapsed_s(self) -> f64 {
+        self.ticking
+            .elapsed()
+            .as_secs_f64()
+            .max(Moment::now().booted_s - self.booted_s)
+    }
 }
 
 impl FenceProof {
-    /// A proof from readings that have just been taken.
-    pub fn new(reading: FenceReading, readings: u32, valid_s: f64) -> FenceProof {
+    /// A proof from readings of which the last was asked for at `taken`.
+    pub fn new(reading: FenceReading, readings: u32, taken: Moment, valid_s: f64) -> FenceProof {
         FenceProof {
             reading,
             readings,
-            taken: Instant::now(),
-            valid: Duration::from_secs_f64(valid_s),
+            taken,
+            valid_s,
         }
     }
 
     /// Seconds until it expires; negative when it has.
     pub fn left_s(&self) -> f64 {
-        self.valid.as_secs_f64() - self.taken.elapsed().as_secs_f64()
+        self.valid_s - self.taken.elapsed_s()
     }
 
     /// The proof itself, if it has not expired.
@@ -78,13 +105,25 @@ impl FenceProof {
         (self.left_s() > 0.0).then_some(self)
     }
 
-    /// The same proof, confirmed by one more positive reading now.
-    pub fn confirmed(self) -> FenceProof {
+    /// The same proof, confirmed by one more positive reading that was asked for at `taken`.
+    pub fn confirmed(self, taken: Moment) -> FenceProof {
         FenceProof {
-            taken: Instant::now(),
+            taken,
             readings: self.readings + 1,
             ..self
         }
+    }
+}
+
+impl FenceReading {
+    /// Whether a later reading is of the same machine, and shows no start of the unit since this one.
+    pub fn holds(&self, later: &FenceReading) -> bool {
+        let since = if self.boot_id == later.boot_id {
+            self.main_start_us
+        } else {
+            0
+        };
+        self.machine_id == later.machine_id && later.main_start_us == since
     }
 }
 
@@ -97,6 +136,14 @@ pub struct Memory {
     pub generation: Option<u64>,
     /// Positive readings taken so far in a row, and what the last one saw.
     pub readings: Option<(u32, FenceReading)>,
+    /// The reading with which the primary's history was collected; what any later proof is compared with.
+    pub collected: Option<FenceReading>,
+    /// What the primary's database looked like when it was collected.
+    pub fingerprint: Option<String>,
+    /// Proof that the backup stands, until the primary's restart consumes it.
+    pub backup_fence: Option<FenceProof>,
+    /// Boot of the backup in which its database was read back.
+    pub read_back_boot: Option<String>,
     /// The fence proof, until the start consumes it.
     pub fence: Option<FenceProof>,
     /// The primary's export after the fence.

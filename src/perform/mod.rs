@@ -15,7 +15,7 @@ mod watch;
 use serde_json::{Value, json};
 
 pub use halt::{Halted, halt};
-pub use memory::{FenceProof, Found, Memory, RunIdentity};
+pub use memory::{FenceProof, Found, Memory, Moment, RunIdentity};
 pub use preflight::audit;
 
 use crate::config::Plan;
@@ -107,8 +107,8 @@ pub async fn perform(world: &mut World, command: Command) -> Happened {
         Command::StartBackup => start::start_backup(world).await,
         Command::LookAtBackup => start::look_at_backup(world).await,
         Command::Watch => watch::watch(world).await,
-        Command::HaltBackup => undo::halt_backup(world, Event::BackupHalted).await,
-        Command::BarBackup => undo::halt_backup(world, Event::BackupBarred).await,
+        Command::HaltBackup => undo::halt_backup(world).await,
+        Command::BarBackup => undo::bar_backup(world).await,
         Command::RestorePrimary => undo::restore_primary(world).await,
         Command::ReleaseClaims => claims::release_claims(world).await,
     };

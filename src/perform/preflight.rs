@@ -5,15 +5,20 @@ use serde_json::json;
 use super::{Done, Found, Happened, World};
 use crate::config::Plan;
 use crate::guards::{
-    Evidence, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, judge, keys_of, life,
-    stands_barred,
+    Evidence, FenceReading, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, judge,
+    keys_of, life, stands_barred,
 };
 use crate::observe::{Hosts, Patience, Scope, discover, evidence};
 use crate::protocol::Event;
 
 /// Looks at both hosts and judges the guards of the preflight.
 pub(super) async fn check_everything(world: &mut World) -> Done {
-    let (seen, findings) = audit(&mut world.hosts, &world.plan, Stage::Preflight).await;
+    let run = RunEvidence {
+        id: Some(world.run.id.clone()),
+        ended_runs: world.ended_runs.clone(),
+        ..RunEvidence::default()
+    };
+    let (seen, findings) = look(&mut world.hosts, &world.plan, Stage::Preflight, run).await;
     world.memory.findings.clone_from(&findings);
     let (name_a, name_b) = (&world.plan.primary.name, &world.plan.backup.name);
     if let Some(generation) = already_done(&seen, &world.run.pair) {
@@ -70,9 +75,13 @@ pub(super) async fn check_everything(world: &mut World) -> Done {
 
 /// Discovers and looks at both hosts, and judges one stage. Read-only.
 pub async fn audit(hosts: &mut Hosts, plan: &Plan, stage: Stage) -> (Evidence, Vec<Finding>) {
+    look(hosts, plan, stage, RunEvidence::default()).await
+}
+
+async fn look(hosts: &mut Hosts, plan: &Plan, stage: Stage, run: RunEvidence) -> (Evidence, Vec<Finding>) {
     hosts.connect().await;
     discover(hosts, Patience::Once).await;
-    let seen = evidence(hosts, plan, Scope::Full, RunEvidence::default(), Patience::Once).await;
+    let seen = evidence(hosts, plan, Scope::Full, run, Patience::Once).await;
     let findings = judge(&seen, stage);
     (seen, findings)
 }
@@ -113,7 +122,14 @@ fn found(seen: &Evidence) -> Result<Found, String> {
         .known()?
         .iter()
         .filter(|(key, _)| keys.contains(*key));
+    let standing = seen.backup.identity.known()?;
+    let backup = FenceReading {
+        machine_id: standing.machine_id.clone(),
+        boot_id: standing.boot_id.clone(),
+        main_start_us: seen.backup.unit.known()?.main_start_us,
+    };
     Ok(Found {
+        backup,
         primary_machine: seen.primary.identity.known()?.machine_id.clone(),
         backup_machine: seen.backup.identity.known()?.machine_id.clone(),
         primary_ran: matches!(life(&seen.primary), Life::Alive(_)),

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 
-use super::fence::{Proof, Reading, bar_calls, generation_call, install, prove, reading_of};
+use super::fence::{Proof, Reading, bar_calls, generation_call, held, install, mine, prove, reading_of};
 use super::history::export_backup;
-use super::{Done, FenceProof, Happened, World};
-use crate::guards::{Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
+use super::{Done, FenceProof, Happened, Moment, World};
+use crate::guards::{Evidence, Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
 use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
@@ -22,19 +22,7 @@ const LOOKS: u32 = 3;
 /// Judges every guard of the start. After a resume it first takes what this process does not know: the proof, the
 /// merged floors of the earlier process, the backup's database.
 pub(super) async fn judge_start(world: &mut World) -> Done {
-    let proof = match world.memory.fence.take().and_then(FenceProof::unexpired) {
-        Some(proof) => proof,
-        None => match prove(world, Role::Primary, None).await {
-            Proof::Positive(count, reading) => FenceProof::new(reading, count, world.plan.checks.valid_s),
-            Proof::Not(happened) if happened.event == Event::LineLost => return Err(happened),
-            Proof::Not(happened) => {
-                return Err(Happened {
-                    event: Event::StartForbidden,
-                    ..happened
-                });
-            }
-        },
-    };
+    let proof = fresh_proof(world).await?;
     let merged = merged_floors(world)?;
     if world.memory.read_back.is_none() {
         let found = export_backup(world).await.map_err(|happened| {
@@ -49,16 +37,26 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
         })?;
         world.memory.read_back = Some(found.floors);
     }
-    let (facts, findings) = judged(world, &proof, merged).await?;
+    let (seen, asked, findings) = judged(world, &proof, merged).await?;
+    let facts = json!({ "findings": findings });
     if let Some(first) = blocking(&findings).first() {
+        let touched = matches!(
+            (&world.memory.fingerprint, seen.primary.fingerprint.known()),
+            (Some(then), Ok(now)) if then != now
+        );
+        let event = match first.id.as_str() {
+            "claims-free" => Event::ClaimLost,
+            "primary-fenced" if touched => Event::HistoryStale,
+            _ => Event::StartForbidden,
+        };
         return Ok(Happened::with(
-            Event::StartForbidden,
+            event,
             format!("{}: {}", first.id, first.why),
             facts,
         ));
     }
     let readings = proof.readings + 1;
-    world.memory.fence = Some(proof.confirmed());
+    world.memory.fence = Some(proof.confirmed(asked));
     Ok(Happened::with(
         Event::StartAllowed,
         format!(
@@ -69,26 +67,30 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
     ))
 }
 
-/// Every guard of the stage over fresh evidence. Where nothing refuses and something could not be told, it is asked
-/// again: one lost packet must not undo a run.
+/// Every guard of the stage over fresh evidence, and when that was asked. Where nothing refuses and something could
+/// not be told, it is asked again: one lost packet must not undo a run.
 async fn judged(
     world: &mut World,
     proof: &FenceProof,
     merged: FloorMap,
-) -> Result<(Value, Vec<Finding>), Happened> {
+) -> Result<(Evidence, Moment, Vec<Finding>), Happened> {
     let found = world.memory.found.as_ref();
     let run = RunEvidence {
         id: Some(world.run.id.clone()),
+        ended_runs: Vec::new(),
         generation: world.memory.generation,
-        genesis_validators_root: found.map(|found| found.genesis_validators_root.clone()),
         fence: Some(proof.reading.clone()),
         fence_left_s: None,
+        fingerprint: world.memory.fingerprint.clone(),
+        read_back_boot: world.memory.read_back_boot.clone(),
+        genesis_validators_root: found.map(|found| found.genesis_validators_root.clone()),
         merged: Some(merged),
         read_back: world.memory.read_back.clone(),
     };
     let mut tries = 0;
     loop {
         tries += 1;
+        let asked = Moment::now();
         let mut seen = evidence(
             &world.hosts,
             &world.plan,
@@ -110,7 +112,32 @@ async fn judged(
             sleep(Duration::from_secs(1)).await;
             continue;
         }
-        return Ok((json!({ "findings": findings }), findings));
+        return Ok((seen, asked, findings));
+    }
+}
+
+/// The proof that is at hand, or a new one. A new one counts only if the primary was not started since its history was
+/// collected: else that history is stale, however well it is fenced now.
+async fn fresh_proof(world: &mut World) -> Result<FenceProof, Happened> {
+    if let Some(proof) = world.memory.fence.take().and_then(FenceProof::unexpired) {
+        return Ok(proof);
+    }
+    let proof = match prove(world, Role::Primary, None).await {
+        Proof::Positive(proof) => proof,
+        Proof::Not(happened) if happened.event == Event::LineLost => return Err(happened),
+        Proof::Not(happened) => {
+            return Err(Happened {
+                event: Event::StartForbidden,
+                ..happened
+            });
+        }
+    };
+    match &world.memory.collected {
+        Some(collected) if collected.holds(&proof.reading) => Ok(proof),
+        Some(_) | None => Err(Happened::new(
+            Event::HistoryStale,
+            "the primary's validator was started after its history was collected",
+        )),
     }
 }
 
@@ -153,6 +180,7 @@ async fn started(world: &mut World, proof: FenceProof) -> Done {
     let install = install(&world.hosts.backup)?;
     let limit_s = world.plan.timeouts.start_s;
     let mut batch = vec![
+        mine(world),
         Call::new(Op::Identity, [""; 0]),
         generation_call(world, "signer")?,
         Call::new(Op::Unbar, [&install.unit, &install.lock_file, "enable"]),
@@ -160,13 +188,15 @@ async fn started(world: &mut World, proof: FenceProof) -> Done {
     ];
     let first = batch.len();
     batch.extend(reading_calls(&install));
-    // Once: a second start must never be asked before it was looked what became of the first.
+    // Once: a second start must never be asked before it was looked what became of the first. Never later than the proof
+    // is good for: the host itself refuses to begin a call after the deadline.
     let reply = world
         .hosts
-        .ask(Role::Backup, &batch, limit_s, Patience::Once)
+        .ask_until(Role::Backup, &batch, proof.left_s().min(limit_s as f64 + 15.0))
         .await?;
+    held(&world.hosts.backup, &reply)?;
     let name = world.hosts.backup.name().to_owned();
-    let began = reply.outputs.first().and_then(|output| {
+    let began = reply.outputs.get(1).and_then(|output| {
         read_identity(&reply.machine_id, &reply.boot_id, output, 0.0, 0.0)
             .ok()
             .map(|it| it.clock_offset_s)

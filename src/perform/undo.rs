@@ -1,55 +1,153 @@
 //! Making sure of the backup, and giving the primary back. Before a start this is undo; after one it is the halt that
-//! follows when anything says that the primary lives. Must never unbar one host before the other is proven stopped.
+//! follows when anything says that the primary lives. Must never unbar one host before the other is proven stopped, and
+//! never give the primary back when the backup may have signed: its history would be missing there.
 
 use serde_json::json;
 
-use super::fence::{Proof, bar_calls, generation_call, install, prove};
-use super::{Done, Happened, World};
-use crate::guards::{Life, Role, life};
+use super::fence::{
+    Proof, Reading, bar_calls, generation_call, held, install, lock_text, mine, prove, reading_of,
+};
+use super::{Done, FenceProof, Happened, World};
+use crate::guards::{FenceReading, Life, Role, life};
 use crate::observe::{Patience, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Call, Op};
 
-/// Bars and stops the backup, and proves it by readings. `done` says whether it had been started before.
-pub(super) async fn halt_backup(world: &mut World, done: Event) -> Done {
-    let limit_s = world.plan.timeouts.stop_s;
-    for last_try in [false, true] {
-        let unit = install(&world.hosts.backup)?.unit;
-        let (mut batch, first) = bar_calls(world, &world.hosts.backup)?;
-        batch.insert(first, Call::new(Op::Stop, [unit, limit_s.to_string()]));
+/// How long a backup that must not sign may take to stop by itself before it is killed, seconds.
+const AT_ONCE_S: u64 = 2;
+
+/// After a start: stops and bars the backup at once, proves it, and says what was seen of the primary.
+pub(super) async fn halt_backup(world: &mut World) -> Done {
+    let mut last = Happened::new(Event::LineLost, "the backup could not be proven stopped");
+    for _ in 0..2 {
+        let install = install(&world.hosts.backup)?;
+        let text = lock_text(world, world.hosts.backup.name());
+        // No claim is asked for: stopping is safe whoever holds the host.
+        let batch = vec![
+            Call::new(Op::Bar, [&install.unit, &install.lock_file, &text]),
+            Call::new(Op::Stop, [install.unit.clone(), AT_ONCE_S.to_string()]),
+        ];
         world
             .hosts
-            .ask(Role::Backup, &batch, limit_s + 20, Patience::Retry)
+            .ask(Role::Backup, &batch, AT_ONCE_S + 20, Patience::Retry)
             .await?;
         match prove(world, Role::Backup, None).await {
-            Proof::Positive(count, _) => {
+            Proof::Positive(proof) => {
+                let (seen, why) = primary_seen(world).await;
+                let name = world.hosts.backup.name();
                 return Ok(Happened::with(
-                    done,
-                    format!(
-                        "{}: barred and stopped, {count} readings",
-                        world.hosts.backup.name()
-                    ),
-                    json!({ "readings": count }),
+                    Event::BackupHalted,
+                    format!("{name}: barred and stopped, {} readings; {why}", proof.readings),
+                    json!({ "readings": proof.readings, "primary_seen": seen }),
                 ));
             }
-            Proof::Not(happened) if last_try => {
-                return Err(Happened {
+            Proof::Not(happened) => {
+                last = Happened {
                     event: Event::LineLost,
                     ..happened
-                });
-            }
-            Proof::Not(happened) => {
-                tracing::warn!(why = happened.why, "backup not proven stopped: once more")
+                }
             }
         }
     }
-    Err(Happened::new(
-        Event::LineLost,
-        "the backup could not be proven stopped",
-    ))
+    Err(last)
 }
 
-/// Unbars and starts the primary as it was before the run, and reads it back.
+/// What one more look says of the primary, as a word for the report and a sentence.
+async fn primary_seen(world: &World) -> (&'static str, String) {
+    let host = &world.hosts.primary;
+    let Ok(install) = host.installed() else {
+        return ("unknown", format!("{} was not read", host.name()));
+    };
+    let reading = match world
+        .hosts
+        .ask(Role::Primary, &reading_calls(install), 5, Patience::Once)
+        .await
+    {
+        Ok(reply) => reading_of(&read_reading(host, &reply, 0)),
+        Err(error) => Reading::Unknown(error.to_string()),
+    };
+    match reading {
+        Reading::Positive(_) => ("fenced", format!("{} is stopped and barred", host.name())),
+        Reading::Alive(why) => ("alive", why),
+        Reading::Unbarred(why) => ("unbarred", why),
+        Reading::Unknown(why) => ("unknown", why),
+    }
+}
+
+/// Undo, first half: makes sure that the backup has not run since the preflight, bars and stops it, and proves it.
+pub(super) async fn bar_backup(world: &mut World) -> Done {
+    let stood = world.memory.found.as_ref().map(|found| found.backup.clone());
+    let stood = stood.ok_or_else(|| {
+        Happened::new(
+            Event::LineLost,
+            "how the backup stood before the run is not known",
+        )
+    })?;
+    let install = install(&world.hosts.backup)?;
+    let limit_s = world.plan.timeouts.stop_s;
+    let reading = reading_calls(&install);
+    let (mut batch, first) = bar_calls(world, &world.hosts.backup)?;
+    let before = 1;
+    for (at, call) in reading.iter().enumerate() {
+        batch.insert(before + at, call.clone());
+    }
+    batch.insert(
+        first + reading.len(),
+        Call::new(Op::Stop, [install.unit.clone(), limit_s.to_string()]),
+    );
+    let reply = world
+        .hosts
+        .ask(Role::Backup, &batch, limit_s + 20, Patience::Retry)
+        .await?;
+    held(&world.hosts.backup, &reply)?;
+    has_not_run(
+        &stood,
+        reading_of(&read_reading(&world.hosts.backup, &reply, before)),
+    )?;
+    match prove(world, Role::Backup, None).await {
+        Proof::Positive(proof) => {
+            if !stood.holds(&proof.reading) {
+                return Err(Happened::new(
+                    Event::BackupHasRun,
+                    "its unit was started since the preflight",
+                ));
+            }
+            let name = world.hosts.backup.name();
+            let why = format!(
+                "{name}: barred and stopped, {} readings, not started since the preflight",
+                proof.readings
+            );
+            let facts = json!({ "readings": proof.readings });
+            world.memory.backup_fence = Some(proof);
+            Ok(Happened::with(Event::BackupBarred, why, facts))
+        }
+        Proof::Not(happened) if happened.event == Event::SeenAlive => Err(Happened {
+            event: Event::BackupHasRun,
+            ..happened
+        }),
+        Proof::Not(happened) => Err(Happened {
+            event: Event::LineLost,
+            ..happened
+        }),
+    }
+}
+
+/// Only a backup that is seen at rest, unstarted since the preflight, may be followed by an undo.
+fn has_not_run(stood: &FenceReading, reading: Reading) -> Result<(), Happened> {
+    match reading {
+        Reading::Positive(now) if stood.holds(&now) => Ok(()),
+        Reading::Positive(_) => Err(Happened::new(
+            Event::BackupHasRun,
+            "its unit was started since the preflight",
+        )),
+        // At rest without its bar: the proof that follows compares when its unit was started last.
+        Reading::Unbarred(_) => Ok(()),
+        Reading::Alive(why) => Err(Happened::new(Event::BackupHasRun, why)),
+        Reading::Unknown(why) => Err(Happened::new(Event::LineLost, why)),
+    }
+}
+
+/// Unbars and starts the primary as it was before the run, and reads it back. Consumes the proof that the backup stands.
 pub(super) async fn restore_primary(world: &mut World) -> Done {
     let found = world.memory.found.clone().ok_or_else(|| {
         Happened::new(
@@ -64,21 +162,38 @@ pub(super) async fn restore_primary(world: &mut World) -> Done {
             format!("{name}: its validator did not run before this run; it stays barred"),
         ));
     }
-    let install = install(&world.hosts.primary)?;
-    let enable = if found.primary_enabled { "enable" } else { "keep" };
+    let proof = world
+        .memory
+        .backup_fence
+        .take()
+        .and_then(FenceProof::unexpired)
+        .ok_or_else(|| {
+            Happened::new(
+                Event::LineLost,
+                "the proof that the backup stands ran out; resume takes it again",
+            )
+        })?;
+    restored(world, found.primary_enabled, proof).await
+}
+
+/// Takes the proof by value: one proof, one start.
+async fn restored(world: &World, enabled: bool, proof: FenceProof) -> Done {
+    let host = &world.hosts.primary;
+    let install = install(host)?;
+    let enable = if enabled { "enable" } else { "keep" };
     let limit_s = world.plan.timeouts.start_s;
     let mut batch = vec![
+        mine(world),
         generation_call(world, "signer")?,
         Call::new(Op::Unbar, [&install.unit, &install.lock_file, enable]),
         Call::new(Op::Start, [&install.unit, &limit_s.to_string()]),
     ];
     let first = batch.len();
     batch.extend(reading_calls(&install));
-    let reply = world
-        .hosts
-        .ask(Role::Primary, &batch, limit_s + 10, Patience::Retry)
-        .await?;
-    let seen = read_reading(&world.hosts.primary, &reply, first);
+    let seconds = proof.left_s().min(limit_s as f64 + 15.0);
+    let reply = world.hosts.ask_until(Role::Primary, &batch, seconds).await?;
+    held(host, &reply)?;
+    let seen = read_reading(host, &reply, first);
     let running = seen
         .unit
         .known()
@@ -86,17 +201,14 @@ pub(super) async fn restore_primary(world: &mut World) -> Done {
     match life(&seen) {
         Life::Alive(_) if running => Ok(Happened::new(
             Event::PrimaryRestored,
-            format!("{name}: {} runs again", install.unit),
+            format!("{}: {} runs again", host.name(), install.unit),
         )),
         Life::Alive(why) | Life::Stopped(why) | Life::Unknown(why) => {
-            let said = reply
-                .outputs
-                .get(2)
-                .map_or("", |output| output.last_words())
-                .to_owned();
+            let failed = reply.outputs.iter().take(first).find(|output| output.status != 0);
+            let said = failed.map_or("", |output| output.last_words());
             Err(Happened::new(
                 Event::LineLost,
-                format!("{name} was not seen running again: {why} ({said})"),
+                format!("{} was not seen running again: {why} ({said})", host.name()),
             ))
         }
     }

@@ -50,6 +50,12 @@ pub enum Event {
     BackupStarted,
     /// The backup answered and its validator does not run.
     StartFailed,
+    /// The primary's validator or database was touched after its history was collected.
+    HistoryStale,
+    /// The backup's validator runs or has run since the preflight, although this run did not start it.
+    BackupHasRun,
+    /// A host does not carry this run's claim any more: someone else took it away or acts there.
+    ClaimLost,
     /// After a lost answer: the backup's validator runs.
     BackupRuns,
     /// After a lost answer: the backup's validator does not run and is barred.
@@ -84,7 +90,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, for tables, tests and reading names back from the journal.
-    pub const ALL: [Event; 37] = [
+    pub const ALL: [Event; 40] = [
         Event::PreflightPassed,
         Event::PreflightRefused,
         Event::AlreadyDone,
@@ -107,6 +113,9 @@ impl Event {
         Event::StartForbidden,
         Event::BackupStarted,
         Event::StartFailed,
+        Event::HistoryStale,
+        Event::BackupHasRun,
+        Event::ClaimLost,
         Event::BackupRuns,
         Event::BackupStands,
         Event::AttestationSeen,

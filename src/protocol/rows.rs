@@ -28,6 +28,8 @@ const RESTORING: State = Parked(Parking::Restoring);
 const STARTING: State = Parked(Parking::Starting);
 const HALTING: State = Parked(Parking::Halting);
 const HALTED: State = Releasing(Outcome::Parked);
+const CLAIM: &str =
+    "This run does not hold the host any more: someone else acts there, so it touches nothing further.";
 const LINE: &str = "No answer for as long as is allowed; unknown is not stopped, so the run parks.";
 const STOPPED_BY_HAND: &str = "Someone asked to stop; the backup was not started, so the run parks here.";
 const AGAIN: &str = "Time has passed: the primary is fenced and its history collected afresh.";
@@ -44,35 +46,47 @@ pub const ROWS: &[Row] = &[
     row(Preflight, Interrupted, Ended(Refused), "Stopped on request; nothing was touched."),
     row(Preflight, Resumed, Preflight, "Nothing had been touched: look again."),
 
+    row(CheckingAgain, PreflightPassed, Claiming, "Every guard passed, with fresh evidence."),
+    row(CheckingAgain, PreflightRefused, Releasing(Refused), "A guard refuses now; a claim that was written is taken away."),
+    row(CheckingAgain, AlreadyDone, Releasing(Refused), "Another run has handed over in between; a claim that was written is taken away."),
+    row(CheckingAgain, LineLost, Releasing(Refused), "A host does not answer; a claim that was written is taken away."),
+    row(CheckingAgain, Interrupted, Releasing(Refused), "Stopped on request; a claim that was written is taken away."),
+    row(CheckingAgain, Resumed, CheckingAgain, "Looking is repeatable."),
+
     row(Claiming, Claimed, BarringPrimary, "Both hosts carry the claim; no other coordinator can act on this pair."),
     row(Claiming, ClaimHeld, Releasing(Refused), "Another run holds a host; this run takes its own claim away."),
     row(Claiming, LineLost, Releasing(Refused), "A claim was not answered; whatever was written is taken away."),
     row(Claiming, Interrupted, Releasing(Refused), "Stopped on request; the claims are taken away."),
-    row(Claiming, Resumed, Claiming, "Claiming is exclusive and repeatable."),
+    row(Claiming, Resumed, CheckingAgain, "Time has passed and nothing but a claim was written: look at everything again."),
 
     row(BarringPrimary, PrimaryBarred, StoppingPrimary, "The primary cannot start its validator again; now it is stopped."),
     row(BarringPrimary, BarFailed, RebarringBackup, "The primary cannot be barred, so it is not stopped: undo."),
+    row(BarringPrimary, ClaimLost, FENCING, CLAIM),
     row(BarringPrimary, LineLost, FENCING, LINE),
     row(BarringPrimary, Interrupted, FENCING, STOPPED_BY_HAND),
     row(BarringPrimary, Resumed, BarringPrimary, "Barring is repeatable."),
 
     row(StoppingPrimary, StopAnswered, ProvingStopped, "An exit status proves nothing: readings follow."),
+    row(StoppingPrimary, ClaimLost, FENCING, CLAIM),
     row(StoppingPrimary, LineLost, ProvingStopped, "The stop may have run; readings will tell."),
     row(StoppingPrimary, Interrupted, FENCING, STOPPED_BY_HAND),
     row(StoppingPrimary, Resumed, BarringPrimary, AGAIN),
 
     row(ProvingStopped, ProvenStopped, Collecting, "Consecutive readings found it stopped and barred: the primary is fenced."),
+    row(ProvingStopped, BarFailed, FENCING, "It is stopped, but somebody took its bar away; a person must find out who."),
     row(ProvingStopped, SeenAlive, StoppingAgain, "The validator is alive: stop it once more."),
     row(ProvingStopped, LineLost, FENCING, LINE),
     row(ProvingStopped, Interrupted, FENCING, STOPPED_BY_HAND),
     row(ProvingStopped, Resumed, BarringPrimary, AGAIN),
 
     row(StoppingAgain, StopAnswered, ProvingAgain, "An exit status proves nothing: readings follow."),
+    row(StoppingAgain, ClaimLost, FENCING, CLAIM),
     row(StoppingAgain, LineLost, ProvingAgain, "The stop may have run; readings will tell."),
     row(StoppingAgain, Interrupted, FENCING, STOPPED_BY_HAND),
     row(StoppingAgain, Resumed, BarringPrimary, AGAIN),
 
     row(ProvingAgain, ProvenStopped, Collecting, "Consecutive readings found it stopped and barred: the primary is fenced."),
+    row(ProvingAgain, BarFailed, FENCING, "It is stopped, but somebody took its bar away; a person must find out who."),
     row(ProvingAgain, SeenAlive, FENCING, "The validator is alive after two stops; a person must find out what keeps it alive."),
     row(ProvingAgain, LineLost, FENCING, LINE),
     row(ProvingAgain, Interrupted, FENCING, STOPPED_BY_HAND),
@@ -80,6 +94,9 @@ pub const ROWS: &[Row] = &[
 
     row(Collecting, Collected, Merging, "Both histories are here, hashed at both ends."),
     row(Collecting, CollectFailed, RebarringBackup, UNDO),
+    row(Collecting, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
+    row(Collecting, SeenAlive, FENCING, "The primary does not stand still any more; resume fences it again."),
+    row(Collecting, ClaimLost, FENCING, CLAIM),
     row(Collecting, LineLost, FENCING, LINE),
     row(Collecting, Interrupted, FENCING, STOPPED_BY_HAND),
     row(Collecting, Resumed, BarringPrimary, AGAIN),
@@ -91,34 +108,43 @@ pub const ROWS: &[Row] = &[
 
     row(Importing, Imported, ReadingBack, "An exit status proves nothing: the database is read back."),
     row(Importing, ImportFailed, RebarringBackup, UNDO),
+    row(Importing, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
+    row(Importing, ClaimLost, FENCING, CLAIM),
     row(Importing, LineLost, FENCING, LINE),
     row(Importing, Interrupted, FENCING, STOPPED_BY_HAND),
     row(Importing, Resumed, BarringPrimary, AGAIN),
 
     row(ReadingBack, ReadBackCovers, JudgingStart, "Every floor on the backup covers the merged one."),
     row(ReadingBack, ReadBackFails, RebarringBackup, UNDO),
+    row(ReadingBack, ClaimLost, FENCING, CLAIM),
     row(ReadingBack, LineLost, FENCING, LINE),
     row(ReadingBack, Interrupted, FENCING, STOPPED_BY_HAND),
     row(ReadingBack, Resumed, BarringPrimary, AGAIN),
 
     row(JudgingStart, StartAllowed, StartingBackup, "Judged afresh, and the fence still holds."),
     row(JudgingStart, StartForbidden, RebarringBackup, UNDO),
+    row(JudgingStart, HistoryStale, BarringPrimary, AGAIN),
+    row(JudgingStart, ClaimLost, FENCING, CLAIM),
     row(JudgingStart, LineLost, FENCING, LINE),
     row(JudgingStart, Interrupted, FENCING, STOPPED_BY_HAND),
     row(JudgingStart, Resumed, BarringPrimary, AGAIN),
 
     row(StartingBackup, BackupStarted, Watching, "The backup's validator runs; its first attestation is awaited."),
     row(StartingBackup, StartFailed, HaltingBackup, "It may have signed before it failed: no way back, stop and bar it."),
+    row(StartingBackup, ClaimLost, LookingAtBackup, "The host refused to act for this run; look what became of it."),
     row(StartingBackup, LineLost, LookingAtBackup, "The start may have run: look before anything else."),
     row(StartingBackup, Resumed, LookingAtBackup, "The start may have run: look before anything else."),
 
     row(LookingAtBackup, BackupRuns, Watching, "The start did run."),
     row(LookingAtBackup, BackupStands, JudgingRestart, "The backup does not run and is barred: judge again before another start."),
+    row(LookingAtBackup, ClaimLost, STARTING, CLAIM),
     row(LookingAtBackup, LineLost, STARTING, LINE),
     row(LookingAtBackup, Resumed, LookingAtBackup, "Looking is repeatable."),
 
     row(JudgingRestart, StartAllowed, StartingBackup, "Judged afresh, and the fence still holds."),
     row(JudgingRestart, StartForbidden, HaltingBackup, "A start was tried before, so there is no way back: both stay barred."),
+    row(JudgingRestart, HistoryStale, HaltingBackup, "The primary was touched since its history was collected, and a start was tried: both stay barred, a new run collects again."),
+    row(JudgingRestart, ClaimLost, STARTING, CLAIM),
     row(JudgingRestart, LineLost, STARTING, LINE),
     row(JudgingRestart, Resumed, LookingAtBackup, "Time has passed: look again."),
 
@@ -126,6 +152,7 @@ pub const ROWS: &[Row] = &[
     row(Watching, WatchRanOut, Releasing(Unconfirmed), "The backup runs; not everything was seen in time."),
     row(Watching, PrimaryAlive, HaltingBackup, "The primary lives: the backup is stopped and barred at once."),
     row(Watching, BackupDied, HaltingBackup, "The backup's validator died: it is barred, so that nothing revives it unwatched."),
+    row(Watching, LineLost, Releasing(Unconfirmed), "The backup was started; it cannot be looked at any more."),
     row(Watching, Interrupted, Releasing(Unconfirmed), "Stopped on request while the backup runs."),
     row(Watching, Resumed, Watching, "Watching is repeatable."),
 
@@ -134,11 +161,14 @@ pub const ROWS: &[Row] = &[
     row(HaltingBackup, Resumed, HaltingBackup, "Halting is repeatable."),
 
     row(RebarringBackup, BackupBarred, RestoringPrimary, "The backup cannot sign: the primary may."),
+    row(RebarringBackup, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
+    row(RebarringBackup, ClaimLost, RESTORING, CLAIM),
     row(RebarringBackup, LineLost, RESTORING, LINE),
     row(RebarringBackup, Resumed, RebarringBackup, "Barring is repeatable."),
 
     row(RestoringPrimary, PrimaryRestored, Releasing(Restored), "The primary's validator was read back as running."),
     row(RestoringPrimary, PrimaryLeftStopped, HALTED, "The primary did not sign before this run; both hosts stay barred."),
+    row(RestoringPrimary, ClaimLost, RESTORING, CLAIM),
     row(RestoringPrimary, LineLost, RESTORING, LINE),
     row(RestoringPrimary, Resumed, RebarringBackup, "The backup is made sure of again first."),
 

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum State {
     /// Looking only; every guard is judged before anything is touched.
     Preflight,
+    /// Taken up again before anything but a claim was written: looking at everything afresh.
+    CheckingAgain,
     /// Writing the claim on both hosts, exclusively.
     Claiming,
     /// Making the primary unable to start its validator again.
@@ -107,6 +109,7 @@ impl State {
     pub fn all() -> Vec<State> {
         let mut all = vec![
             State::Preflight,
+            State::CheckingAgain,
             State::Claiming,
             State::BarringPrimary,
             State::StoppingPrimary,
@@ -152,6 +155,7 @@ impl State {
             | State::Releasing(Outcome::Completed | Outcome::Unconfirmed | Outcome::Parked)
             | State::Ended(Outcome::Completed | Outcome::Unconfirmed | Outcome::Parked) => true,
             State::Preflight
+            | State::CheckingAgain
             | State::Claiming
             | State::BarringPrimary
             | State::StoppingPrimary
@@ -179,6 +183,7 @@ impl fmt::Display for State {
             State::Ended(outcome) => write!(f, "{outcome:?}"),
             State::Parked(at) => write!(f, "Parked({at:?})"),
             State::Preflight
+            | State::CheckingAgain
             | State::Claiming
             | State::BarringPrimary
             | State::StoppingPrimary

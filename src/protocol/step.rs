@@ -24,7 +24,7 @@ pub fn step(state: State, event: Event) -> Result<State, Unexpected> {
 /// What is to be done in `state`; nothing where the run waits for a person or is over.
 pub fn command(state: State) -> Option<Command> {
     match state {
-        State::Preflight => Some(Command::CheckEverything),
+        State::Preflight | State::CheckingAgain => Some(Command::CheckEverything),
         State::Claiming => Some(Command::ClaimBoth),
         State::BarringPrimary => Some(Command::BarPrimary),
         State::StoppingPrimary | State::StoppingAgain => Some(Command::StopPrimary),
@@ -138,6 +138,9 @@ mod tests {
                     | State::ReadingBack
                     | State::JudgingStart
             );
+            if state == State::Claiming {
+                assert_eq!(step(state, Event::Resumed), Ok(State::CheckingAgain));
+            }
             if stale || state == State::Parked(Parking::Fencing) {
                 assert_eq!(step(state, Event::Resumed), Ok(State::BarringPrimary), "{state}");
             }

@@ -61,7 +61,7 @@ pub struct Report {
     pub floors: Option<Floors>,
     /// Where the backup's old database was kept, `host:path`.
     pub archive: Option<String>,
-    /// Whether the primary was seen alive after the backup had been started; the last that was seen of it.
+    /// Whether the last look, after the backup was halted, did not find the primary stopped and barred.
     pub primary_seen_alive: bool,
     /// Hosts on which this run's claim was left.
     pub claims_left_on: Vec<String>,
@@ -133,7 +133,7 @@ impl Report {
                 })
             }),
             archive: facts.get("archive").and_then(Value::as_str).map(str::to_owned),
-            primary_seen_alive: records.iter().any(|record| record.event == Event::PrimaryAlive),
+            primary_seen_alive: facts.get("primary_seen").is_some_and(|seen| seen != "fenced"),
             claims_left_on: facts
                 .get("claims_left_on")
                 .and_then(Value::as_array)

@@ -45,7 +45,7 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
         }
         State::Ended(Outcome::Parked) if report.primary_seen_alive => {
             notes.push(format!(
-                "{a} was seen ALIVE after {b} had been started; {b} is stopped and barred. Find out what runs on {a}"
+                "{a} was NOT seen stopped and barred after {b} had been started; {b} is stopped and barred. Look at {a} now"
             ));
             vec![
                 format!("failover status --primary {a} --backup {b}"),
@@ -90,6 +90,7 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
             ]
         }
         State::Preflight
+        | State::CheckingAgain
         | State::Claiming
         | State::BarringPrimary
         | State::StoppingPrimary

@@ -73,7 +73,7 @@ fn who_signs(report: &Report) -> String {
         "refused" => "as before; nothing was changed".to_owned(),
         "parked" if report.primary_seen_alive => {
             format!(
-                "perhaps {}: it was seen alive after the start; {} is barred",
+                "perhaps {}: it was not seen stopped and barred; {} is",
                 report.primary, report.backup
             )
         }

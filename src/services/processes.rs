@@ -77,6 +77,7 @@ pub fn read_processes(output: &Output, signature: &Signature) -> Result<Processe
                 pid: *pid,
                 exe: exe.unwrap_or_default().to_string(),
                 command: command.unwrap_or_default().trim_end().to_string(),
+                holds_database: open,
                 because,
             });
         }

@@ -25,6 +25,14 @@ pub enum Op {
     Run,
     /// A file's size and hash, and its content in base64 when it is small. `[path, largest bytes]`.
     Get,
+    /// Whether the run's claim lies here; when not, nothing that changes is begun behind it. `[run]`.
+    Mine,
+    /// Whether lock, resting unit and empty cgroup say that the host stands; guards like `Mine`. `[unit, lock path]`.
+    Stands,
+    /// Whether exactly this file of that name lies below a directory. `[directory, name, path]`.
+    Sole,
+    /// A hash of names, inodes, sizes and times of a database: changes when anything in it is written. `[path]`.
+    Fingerprint,
     /// Wait until a Prometheus counter rises above a number. `[url, metric, base, timeout_s, unit]`; ends at once when the unit is dead.
     AwaitMetric,
     /// Wait until the beacon node's head has reached a slot. `[url with api prefix, slot, timeout_s]`.
@@ -51,9 +59,11 @@ pub enum Op {
     ClearWork,
     /// Changes: a private copy of a database in the work directory. `[run, path]`.
     Copy,
-    /// Changes: a verified copy of a directory or file into the run's archive, once. `[run, path]`.
+    /// Changes: syncs the file system that a database lies on. `[path]`.
+    Settle,
+    /// Changes: a verified copy of a directory or file into the run's archive, if it is not there as it is. `[run, path]`.
     Archive,
-    /// Changes: puts the archived copy back in place of a failed import. `[run, path]`.
+    /// Changes: puts the newest archived copy back in place of a failed import. `[run, path, unit, lock path]`.
     PutBack,
     /// Changes: writes a file below the run's work directory and proves its hash. `[run, name, user, sha256, base64]`.
     Put,
@@ -72,6 +82,10 @@ impl Op {
             Op::Http => "http",
             Op::Run => "run",
             Op::Get => "get",
+            Op::Mine => "mine",
+            Op::Stands => "stands",
+            Op::Sole => "sole",
+            Op::Fingerprint => "fingerprint",
             Op::AwaitMetric => "await_metric",
             Op::AwaitHead => "await_head",
             Op::AwaitJournal => "await_journal",
@@ -85,6 +99,7 @@ impl Op {
             Op::WorkDir => "work_dir",
             Op::ClearWork => "clear_work",
             Op::Copy => "copy",
+            Op::Settle => "settle",
             Op::Archive => "archive",
             Op::PutBack => "put_back",
             Op::Put => "put",
@@ -92,7 +107,7 @@ impl Op {
     }
 
     /// Every operation, for tests and for simulated hosts that look one up by name.
-    pub const ALL: [Op; 25] = [
+    pub const ALL: [Op; 30] = [
         Op::Identity,
         Op::Unit,
         Op::BarState,
@@ -102,6 +117,10 @@ impl Op {
         Op::Http,
         Op::Run,
         Op::Get,
+        Op::Mine,
+        Op::Stands,
+        Op::Sole,
+        Op::Fingerprint,
         Op::AwaitMetric,
         Op::AwaitHead,
         Op::AwaitJournal,
@@ -115,15 +134,96 @@ impl Op {
         Op::WorkDir,
         Op::ClearWork,
         Op::Copy,
+        Op::Settle,
         Op::Archive,
         Op::PutBack,
         Op::Put,
     ];
 
+    /// What the host forbids to the rest of a batch when this operation fails.
+    pub fn breaks(self) -> Broken {
+        match self {
+            Op::Mine | Op::Stands => Broken::Standing,
+            Op::Generation
+            | Op::Bar
+            | Op::Unbar
+            | Op::Archive
+            | Op::Copy
+            | Op::Put
+            | Op::WorkDir
+            | Op::Settle
+            | Op::Sole => Broken::Step,
+            Op::Identity
+            | Op::Unit
+            | Op::BarState
+            | Op::Processes
+            | Op::Papers
+            | Op::Disk
+            | Op::Http
+            | Op::Run
+            | Op::Get
+            | Op::Fingerprint
+            | Op::AwaitMetric
+            | Op::AwaitHead
+            | Op::AwaitJournal
+            | Op::Claim
+            | Op::Release
+            | Op::Stop
+            | Op::Start
+            | Op::ClearWork
+            | Op::PutBack => Broken::No,
+        }
+    }
+
+    /// Whether the host answers this operation with 125 and does nothing, after such a failure before it.
+    pub fn blocked_by(self, broken: Broken) -> bool {
+        let step = match self {
+            Op::Generation
+            | Op::Unbar
+            | Op::Start
+            | Op::Archive
+            | Op::Copy
+            | Op::Put
+            | Op::PutBack
+            | Op::Run
+            | Op::Settle
+            | Op::Sole => true,
+            Op::Mine | Op::Stands | Op::Bar | Op::Stop | Op::WorkDir => return broken == Broken::Standing,
+            Op::Identity
+            | Op::Unit
+            | Op::BarState
+            | Op::Processes
+            | Op::Papers
+            | Op::Disk
+            | Op::Http
+            | Op::Get
+            | Op::Fingerprint
+            | Op::AwaitMetric
+            | Op::AwaitHead
+            | Op::AwaitJournal
+            | Op::Claim
+            | Op::Release
+            | Op::ClearWork => false,
+        };
+        step && broken != Broken::No
+    }
+
     /// The operation of that name, if there is one.
     pub fn named(name: &str) -> Option<Op> {
         Op::ALL.into_iter().find(|op| op.name() == name)
     }
+}
+
+/// What a failed call forbids to the rest of its batch, so that no step is taken behind one that did not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Broken {
+    /// Nothing.
+    #[default]
+    No,
+    /// Every change but barring and stopping.
+    Step,
+    /// Every change.
+    Standing,
 }
 
 /// One operation with its arguments. Arguments travel single-quoted; they may hold anything but a NUL byte.

@@ -13,7 +13,7 @@ pub mod local;
 pub mod openssh;
 pub mod russh;
 
-pub use call::{Batch, Call, Op, Output, Reply};
+pub use call::{Batch, Broken, Call, Op, Output, Reply};
 pub use destination::{TransportKind, open};
 pub use failure::Failure;
 
@@ -104,6 +104,9 @@ pub enum ErrorKind {
     /// The connection broke while an answer was awaited.
     #[error("the connection was lost")]
     Lost,
+    /// Another machine answers under the same name.
+    #[error("another machine answers")]
+    OtherMachine,
     /// Something answered, but not in the frame: nonce, machine id, boot id, end marker.
     #[error("the answer does not parse")]
     Garbled,

@@ -15,24 +15,56 @@ exec 4>&1
 fo_first_line() { IFS= read -r fo_line <"$1" 2>/dev/null; printf %s "${fo_line-}"; unset fo_line; }
 fo_machine() { fo_first_line "$FO_ROOT/etc/machine-id"; }
 fo_boot() { fo_first_line "$FO_ROOT/proc/sys/kernel/random/boot_id"; }
-fo_begin() { FO_N=$1 FO_UNTIL=${2-} FO_I=0; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+fo_begin() { FO_N=$1 FO_UNTIL=${2-} FO_I=0 FO_BROKEN=; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+# What a failed call forbids to the rest of its batch: after a claim or a standing that is not there, everything that
+# changes; after another step that failed, everything but barring and stopping.
+fo_blocked() {
+  case $FO_BROKEN$1 in
+  standing*) case $1 in mine|stands|generation|bar|unbar|stop|start|archive|copy|put|put_back|run|work_dir|settle|sole) return 0;; esac;;
+  step*) case $1 in generation|unbar|start|archive|copy|put|put_back|run|settle|sole) return 0;; esac;;
+  esac
+  return 1
+}
+fo_breaks() {
+  case $1 in
+  mine|stands) FO_BROKEN=standing;;
+  generation|bar|unbar|archive|copy|put|work_dir|settle|sole) [ "$FO_BROKEN" ] || FO_BROKEN=step;;
+  esac
+}
+fo_late() { [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -lt "$FO_UNTIL" ]; }
+# What may not run twice at once: a call that a lost line left behind, and the one that its asker sends again. Barring
+# waits for it, so that a late unbar cannot follow a bar.
+fo_alone() {
+  case $1 in claim|release|generation|bar|unbar|start|put|put_back|archive) ;; *) shift; "$@"; return;; esac
+  shift
+  command -v flock >/dev/null || { echo "flock is missing" >&2; return 127; }
+  mkdir -p "$FO_ROOT/run" && exec 9>>"$FO_ROOT/run/failover.lock" || return
+  flock -w 20 9 || { echo "another operation of failover runs on this host" >&2; return 124; }
+  if fo_late; then echo "not begun: the deadline of the question had passed on the host" >&2; return 124; fi
+  "$@" 9>&-
+}
 FO_NL='
 '
 fo_op() {
   printf '\n@fo %s op %s\n' "$FO_N" "$FO_I"
   FO_I=$((FO_I + 1))
   # A batch that a healed network delivers after its asker has given up must do nothing.
-  if [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -lt "$FO_UNTIL" ]; then
+  if fo_late; then
     printf 'e not begun: the deadline of the question had passed on the host\nx 124\n'
     return
   fi
   fo_fn=$1; shift
+  if fo_blocked "$fo_fn"; then
+    printf 'e not begun: an earlier step of the same batch failed\nx 125\n'
+    return
+  fi
   # Standard error is held back until standard output has ended: two writers on one pipe cut into each other's lines.
   # The exit status is its last line.
-  FO_E=$( { { ( "fo_$fo_fn" "$@" ) </dev/null 4>&-; printf '\n%s' "$?" >&2; } | sed 's/^/o /' >&4; } 2>&1 )
+  FO_E=$( { { ( fo_alone "$fo_fn" "fo_$fo_fn" "$@" ) </dev/null 4>&-; printf '\n%s' "$?" >&2; } | sed 's/^/o /' >&4; } 2>&1 )
   FO_X=${FO_E##*"$FO_NL"} FO_E=${FO_E%"$FO_NL"*} FO_E=${FO_E%"$FO_NL"}
   [ -z "$FO_E" ] || { echo; printf '%s\n' "$FO_E" | sed 's/^/e /'; }
+  [ "$FO_X" = 0 ] || fo_breaks "$fo_fn"
   printf '\nx %s\n' "$FO_X"
 }
 # Hundredths of a second since the host started, of the real kernel also in a test's root.
@@ -57,19 +89,23 @@ fo_unit() {
   fo_path=${fo_path#*\"}; fo_path=${fo_path%\"*}
   fo_asserts=$(busctl --system get-property org.freedesktop.systemd1 "$fo_path" org.freedesktop.systemd1.Unit Asserts) || return
   printf 'Asserts=%s\n' "$fo_asserts"
-  fo_cg=$(printf '%s\n' "$fo_shown" | sed -n 's/^ControlGroup=//p') || return
-  printf 'CgroupPids=%s\n' "$(fo_cgroup_pids "$fo_cg")"
-  [ -r "$FO_ROOT/sys/fs/cgroup" ] && printf 'CgroupRead=yes\n'
+  fo_pids=$(fo_cgroup_pids "$1") || return
+  printf 'CgroupPids=%s\nCgroupRead=yes\n' "$fo_pids"
 }
 
-# Members of a cgroup and of those below it. An empty or removed cgroup has none.
+# Members of every cgroup that bears the unit's name, and of those below. Found by name, because systemd forgets the
+# path of a stopped unit whose children live on. A directory that goes away in between has none; one that stays and
+# cannot be read is an error, not an empty cgroup.
 fo_cgroup_pids() {
-  [ -n "$1" ] && [ "$1" != / ] || return 0
-  for fo_base in "$FO_ROOT/sys/fs/cgroup" "$FO_ROOT/sys/fs/cgroup/systemd" "$FO_ROOT/sys/fs/cgroup/unified"; do
-    [ -d "$fo_base$1" ] || continue
-    find "$fo_base$1" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -un | tr '\n' ' '
-    return 0
-  done
+  for fo_tool in find sort tr; do command -v "$fo_tool" >/dev/null || { echo "$fo_tool is missing" >&2; return 127; }; done
+  [ -d "$FO_ROOT/sys/fs/cgroup" ] || { echo "no cgroups are mounted" >&2; return 1; }
+  fo_named=$(printf %s "$1" | sed 's/[][\\*?]/\\&/g')
+  fo_procs=$(find "$FO_ROOT/sys/fs/cgroup" -type d -name "$fo_named" -exec find {} -name cgroup.procs \; 2>/dev/null)
+  [ -n "$fo_procs" ] || return 0
+  fo_members=$(printf '%s\n' "$fo_procs" | while IFS= read -r fo_file; do
+    cat "$fo_file" 2>/dev/null || [ ! -e "$fo_file" ] || { echo "$fo_file cannot be read" >&2; exit 1; }
+  done) || return 1
+  printf '%s\n' "$fo_members" | sort -un | tr '\n' ' '
 }
 
 fo_bar_state() {
@@ -103,12 +139,21 @@ fo_processes() {
          /^==> .*\/proc\/[0-9]+\/cmdline <==$/ { say(); n = split($2, part, "/"); pid = part[n - 1]; next }
          { line = line (line == "" ? "" : " ") $0 }
          END { say() }'
-  if [ -n "$1" ] && [ "$(id -u)" = 0 ]; then
-    fo_real=$(readlink -f "$1") || fo_real=$1
-    find "$FO_ROOT"/proc/[0-9]*/fd \( -lname "$fo_real" -o -lname "$fo_real/*" -o -lname "$1/*" \) 2>/dev/null |
-      sed -n 's|^.*/proc/\([0-9][0-9]*\)/fd/.*|open=\1|p' | sort -u
-  fi
-  printf 'listed=yes\n'
+  fo_holders "$1" && printf 'listed=yes\n'
+}
+
+# Who holds a file of the database open, by device and inode: names may be unlinked, replaced or another container's.
+# Positive control: the search itself holds the database open and has to be found, under its own pid.
+fo_holders() {
+  if [ -z "$1" ] || [ ! -e "$1" ]; then return 0; fi
+  fo_real=$(readlink -f "$1") && fo_inodes=$(find "$fo_real" -printf '%D:%i\n' | sort -u) || return
+  { find -L "$FO_ROOT"/proc/[0-9]*/fd -mindepth 1 -maxdepth 1 -printf '%D:%i %h\n' 5<"$fo_real" 2>/dev/null & printf 'control %s\n' "$!"; wait "$!"; } |
+    FO_INODES=$fo_inodes awk '
+      BEGIN { n = split(ENVIRON["FO_INODES"], list, "\n"); for (i = 1; i <= n; i++) wanted[list[i]] = 1 }
+      $1 == "control" { control = $2; next }
+      ($1 in wanted) { n = split($2, part, "/"); held[part[n - 1]] = 1 }
+      END { if (!(control in held)) exit 5; for (pid in held) if (pid != control) print "open=" pid }' ||
+    { echo "who holds the database open could not be read" >&2; return 5; }
 }
 
 fo_papers() {
@@ -136,10 +181,28 @@ fo_http() {
   fi
 }
 
+# A client's own command as a user. With @offline in front it has no network: a program that ignores its arguments and
+# starts to validate gets no duties. A shell script is refused, since it may do just that.
 fo_run() {
   fo_user=$1 fo_limit=$2; shift 2
-  if [ -z "$fo_user" ] || [ "$fo_user" = "$(id -un)" ] || [ "$fo_user" = "$(id -u)" ]; then timeout -k 5 "$fo_limit" "$@"
-  else timeout -k 5 "$fo_limit" runuser -u "$fo_user" -- "$@"; fi
+  if [ "$1" = @offline ]; then
+    shift
+    command -v unshare >/dev/null || { echo "unshare is missing" >&2; return 127; }
+    set -- unshare -n -- "$@"
+  fi
+  for fo_word in "$@"; do
+    case $fo_word in unshare|-n|--|env|[A-Z]*=*) continue;; esac
+    fo_program=$(command -v "$fo_word") || break
+    if IFS= read -r fo_line <"$fo_program" 2>/dev/null && case $fo_line in '#!'*sh|'#!'*sh\ *) true;; *) false;; esac; then
+      echo "$fo_program is a shell script, which may ignore its arguments and start a validator: name the program itself (validator.program)" >&2
+      return 126
+    fi
+    break
+  done 2>/dev/null
+  case $1 in unshare) fo_net='unshare -n --'; shift 3;; *) fo_net=;; esac
+  # shellcheck disable=SC2086 # words on purpose
+  if [ -z "$fo_user" ] || [ "$fo_user" = "$(id -un)" ] || [ "$fo_user" = "$(id -u)" ]; then $fo_net timeout -k 5 "$fo_limit" "$@"
+  else $fo_net timeout -k 5 "$fo_limit" runuser -u "$fo_user" -- "$@"; fi
 }
 
 # A file's size and hash; its content too when it is no larger than LIMIT bytes.
@@ -179,7 +242,9 @@ fo_await_head() {
 fo_await_journal() {
   fo_until=$(($(date +%s) + $4))
   while :; do
-    fo_hit=$(journalctl -u "$1" --since "@$2" -o short-unix --no-pager -q 2>/dev/null | grep -F -m1 -e "$3")
+    # Only this invocation's own lines: an earlier term of the same unit may have signed in the same hour.
+    fo_call=$(systemctl show "$1" -p InvocationID --value)
+    fo_hit=$(journalctl _SYSTEMD_INVOCATION_ID="${fo_call:-none}" --since "@$2" -o short-unix --no-pager -q 2>/dev/null | grep -F -m1 -e "$3")
     if [ -n "$fo_hit" ]; then printf 'seen=yes\ntime=%s\n' "${fo_hit%% *}"; return 0; fi
     fo_dead "$1" && { printf 'seen=dead\n'; return 0; }
     [ "$(date +%s)" -lt "$fo_until" ] || { printf 'seen=no\n'; return 0; }
@@ -189,11 +254,41 @@ fo_await_journal() {
 
 # ---- changing ------------------------------------------------------------------------------------------------
 
+# The claim of a run lies here. First in every batch that only its holder may send.
+fo_mine() {
+  grep -F -q -e "\"run\":\"$1\"" "$FO_STATE/claim.json" 2>/dev/null || { echo "run $1 holds no claim on this host" >&2; return 9; }
+}
+
+# The host stands: its lock is there, its unit rests and its cgroup is empty. First in every batch that touches a
+# database.
+fo_stands() {
+  [ -e "$2" ] || { echo "the lock $2 is not there" >&2; return 9; }
+  case $(systemctl show "$1" -p ActiveState --value) in inactive|failed) ;; *) echo "$1 does not rest" >&2; return 9;; esac
+  fo_left=$(fo_cgroup_pids "$1") || return 9
+  [ -z "$fo_left" ] || { echo "$1 has processes: $fo_left" >&2; return 9; }
+}
+
+# Exactly one file of that name lies below a directory, and it is this one: some clients open the first that they find.
+fo_sole() {
+  fo_found=$(find "$1" -name "$2" -not -path "$FO_STATE/*") || return
+  [ "$fo_found" = "$3" ] || { echo "below $1 there has to be one $2, $3, but there are: $fo_found" >&2; return 9; }
+}
+
+# What a database looks like from outside: changes whenever anything in it is written.
+fo_fingerprint() {
+  if [ ! -e "$1" ]; then fo_absent "$1" && printf 'fingerprint=absent\n'; return; fi
+  fo_real=$(readlink -f "$1") && fo_seen=$(find "$fo_real" -printf '%P %i %s %T@\n') || return
+  printf 'fingerprint=%s\n' "$(printf '%s\n' "$fo_seen" | LC_ALL=C sort | sha256sum | cut -d' ' -f1)"
+}
+
+# What a client has written is on disk.
+fo_settle() { [ -e "$1" ] && sync -f "$1"; }
+
 fo_state_dir() { mkdir -p "$FO_STATE" && chmod 0711 "$FO_STATE"; }
 
 # Written beside, synced and renamed: PATH MODE, content on standard input.
 fo_write() {
-  cat >"$1.new" && chmod "$2" "$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "$(dirname "$1")"
+  cat >"$1.new.$$" && chmod "$2" "$1.new.$$" && sync "$1.new.$$" && mv -f "$1.new.$$" "$1" && sync "$(dirname "$1")"
 }
 
 fo_claim() {
@@ -226,19 +321,20 @@ fo_bar() {
 
 fo_unbar() {
   if [ "$3" = enable ]; then systemctl enable "$1" || return; fi
+  if fo_late; then echo "the deadline of the question passed before the lock was taken away" >&2; return 124; fi
   rm -f "$2" && sync "$(dirname "$2")"
 }
 
 fo_stop() {
   timeout -k 2 "$2" systemctl stop "$1"
-  fo_left=$(fo_cgroup_pids "$(systemctl show "$1" -p ControlGroup --value)")
+  fo_left=$(fo_cgroup_pids "$1") || fo_left=unknown
   if [ -n "$fo_left" ] || [ "$(systemctl show "$1" -p ActiveState --value)" = deactivating ]; then
     systemctl kill --kill-who=all --signal=SIGKILL "$1" || return
   fi
-  fo_until=$(($(date +%s) + 10))
-  while [ -n "$(fo_cgroup_pids "$(systemctl show "$1" -p ControlGroup --value)")" ] ||
+  fo_until=$(($(fo_uptime) + 1000))
+  while ! fo_left=$(fo_cgroup_pids "$1") || [ -n "$fo_left" ] ||
     [ "$(systemctl show "$1" -p ActiveState --value)" = deactivating ]; do
-    [ "$(date +%s)" -lt "$fo_until" ] || return 124
+    [ "$(fo_uptime)" -lt "$fo_until" ] || return 124
     sleep 0.1
   done
   # A unit left in "failed" by the kill is stopped all the same, and its state is what the next reading sees.
@@ -255,6 +351,10 @@ fo_generation() {
     # A paper that does not say its number may say a higher one.
     [ -n "$fo_now" ] || { echo "the generation that lies here cannot be read" >&2; return 3; }
     [ "$fo_now" -le "$1" ] || { echo "generation $fo_now lies here, $1 would lower it" >&2; return 3; }
+    fo_run_of() { printf %s "$1" | sed -n 's/.*"run":"\([^"]*\)".*/\1/p'; }
+    if [ "$fo_now" = "$1" ] && [ "$(fo_run_of "$2")" != "$(fo_run_of "$(cat "$FO_STATE/generation.json")")" ]; then
+      echo "generation $1 of another run lies here" >&2; return 3
+    fi
   fi
   printf '%s\n' "$2" | fo_write "$FO_STATE/generation.json" 0644 || return
   fo_papers
@@ -286,35 +386,54 @@ fo_copy() {
 
 # Every file below a path with its hash, in a fixed order: equal text means equal content.
 fo_sums() {
-  if [ -d "$1" ]; then ( cd "$1" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k2 )
-  else sha256sum <"$1"; fi
+  if [ ! -d "$1" ]; then sha256sum <"$1"; return; fi
+  fo_hashes=$(cd "$1" && find . -type f -exec sha256sum {} +) || return
+  printf '%s\n' "$fo_hashes" | LC_ALL=C sort -k2
 }
 
-# The old database is copied once per run; a second call proves the copy again and never overwrites it. (cp -H: of a
-# database that is reached through a link, the content is copied and not the link.)
+# A verified copy of the old database, in archive/RUN/N: what is archived already as it is now is not copied again, and
+# what has changed since gets the next number, so that no state of it is lost. (cp -H: of a database that is reached
+# through a link, the content is copied and not the link.)
 fo_archive() {
   case $1 in ''|*/*|.*) return 2;; esac
-  fo_to=$FO_STATE/archive/$1
   if [ ! -e "$2" ]; then fo_absent "$2" && printf 'archive=absent\n'; return; fi
-  fo_state_dir && mkdir -p "$fo_to" && chmod 0700 "$FO_STATE/archive" "$fo_to" || return
-  if [ ! -e "$fo_to/complete" ]; then
-    rm -rf "$fo_to/old" "$fo_to/old.part" && cp -aH "$2" "$fo_to/old.part" || return
-    # shellcheck disable=SC2015 # the last part is for either of the first two failing
-    fo_was=$(fo_sums "$2") && [ "$fo_was" = "$(fo_sums "$fo_to/old.part")" ] || { echo "the copy differs from the original" >&2; return 4; }
-    printf '%s\n' "$fo_was" >"$fo_to/sums" && mv "$fo_to/old.part" "$fo_to/old" && sync -f "$fo_to" || return
-    : >"$fo_to/complete" && sync "$fo_to/complete" "$fo_to" || return
-  fi
-  [ "$(fo_sums "$fo_to/old")" = "$(cat "$fo_to/sums")" ] || { echo "the archived copy in $fo_to does not match its hashes" >&2; return 4; }
-  printf 'archive=%s\nsha256=%s\n' "$fo_to/old" "$(sha256sum <"$fo_to/sums" | cut -d' ' -f1)"
+  fo_was=$(fo_sums "$2") || return
+  fo_newest "$1"
+  if [ "$fo_n" -gt 0 ] && [ "$fo_was" = "$(cat "$fo_to/sums")" ]; then fo_archived "$fo_to"; return; fi
+  fo_n=$((fo_n + 1)) fo_to=$FO_STATE/archive/$1/$fo_n
+  fo_state_dir && mkdir -p "$fo_to" && chmod 0700 "$FO_STATE/archive" "$FO_STATE/archive/$1" "$fo_to" || return
+  rm -rf "$fo_to/old" "$fo_to/old.part" && cp -aH "$2" "$fo_to/old.part" || return
+  # shellcheck disable=SC2015 # the last part is for either of the first two failing
+  [ "$fo_was" = "$(fo_sums "$2")" ] && [ "$fo_was" = "$(fo_sums "$fo_to/old.part")" ] || { echo "the copy differs from the original" >&2; return 4; }
+  printf '%s\n' "$fo_was" >"$fo_to/sums" && mv "$fo_to/old.part" "$fo_to/old" && sync -f "$fo_to" || return
+  : >"$fo_to/complete" && sync "$fo_to/complete" "$fo_to" || return
+  fo_archived "$fo_to"
+}
+# The newest complete copy of a run: fo_n and fo_to; 0 when there is none.
+fo_newest() {
+  fo_n=0 fo_to=
+  while [ -e "$FO_STATE/archive/$1/$((fo_n + 1))/complete" ]; do fo_n=$((fo_n + 1)) fo_to=$FO_STATE/archive/$1/$fo_n; done
+}
+fo_archived() {
+  [ "$(fo_sums "$1/old")" = "$(cat "$1/sums")" ] || { echo "the archived copy in $1 does not match its hashes" >&2; return 4; }
+  printf 'archive=%s\nsha256=%s\n' "$1/old" "$(sha256sum <"$1/sums" | cut -d' ' -f1)"
 }
 
+# The newest archived copy takes the place of a failed import: copied beside, compared, and renamed in. What it replaces
+# is kept. Asked again right before the rename: does the host still stand, and does anybody still wait?
 fo_put_back() {
   case $1 in ''|*/*|.*) return 2;; esac
-  fo_from=$FO_STATE/archive/$1
-  # shellcheck disable=SC2015 # likewise
-  [ -e "$fo_from/complete" ] && [ "$(fo_sums "$fo_from/old")" = "$(cat "$fo_from/sums")" ] || { echo "no verified copy in $fo_from" >&2; return 4; }
+  fo_newest "$1"
+  [ "$fo_n" -gt 0 ] || { echo "no verified copy of run $1" >&2; return 4; }
+  fo_archived "$fo_to" >/dev/null || return
+  fo_from=$fo_to
+  if [ -e "$2" ] && [ "$(fo_sums "$2")" = "$(cat "$fo_from/sums")" ]; then printf 'put_back=same\n'; return; fi
   rm -rf "$2.failover-back" && cp -a "$fo_from/old" "$2.failover-back" || return
-  if [ -e "$2" ]; then rm -rf "$fo_from/failed" && mv "$2" "$fo_from/failed" || return; fi
+  [ "$(fo_sums "$2.failover-back")" = "$(cat "$fo_from/sums")" ] && fo_stands "$3" "$4" && fo_mine "$1" || return
+  if fo_late; then echo "the deadline of the question passed before the database was put back" >&2; return 124; fi
+  fo_k=1
+  while [ -e "$2.failover-failed.$fo_k" ]; do fo_k=$((fo_k + 1)); done
+  if [ -e "$2" ]; then mv "$2" "$2.failover-failed.$fo_k" || return; fi
   mv "$2.failover-back" "$2" && sync -f "$(dirname "$2")" && [ "$(fo_sums "$2")" = "$(cat "$fo_from/sums")" ] && printf 'put_back=yes\n'
 }
 

@@ -82,7 +82,7 @@ class Program:
         self.config = home / "failover.toml"
         self.config.write_text(render(lab))
         known = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TERM", "RUST_BACKTRACE")}
-        self.env = known | {"HOME": str(STATE / "home"), "XDG_STATE_HOME": str(home / "state"), "FAILOVER_CONFIG": str(self.config), "NO_COLOR": "1"}
+        self.env = known | {"HOME": str(STATE / "home"), "FAILOVER_STATE_DIR": str(home / "state"), "FAILOVER_CONFIG": str(self.config), "NO_COLOR": "1"}
 
     def __call__(self, *args: str, timeout_s: float = HANDOVER_S, stdin: str = "", expect: int | None = None) -> Result:
         """Runs it to its end. `expect` is the exit code that must come, with all output shown if not."""
@@ -117,7 +117,7 @@ class Program:
 
     def journalled(self) -> int:
         """How many events the journal holds; read without disturbing the writer."""
-        journal = self.home / "state" / "failover" / "journal.sqlite"
+        journal = self.home / "state" / "journal.sqlite"
         if not journal.exists():
             return 0
         try:

@@ -22,9 +22,10 @@ def refused(pair, failover):
 
 def test_backup_validator_running(pair, refused):
     stray = start_stray_validator(pair.b)
-    objections = refused()
-    pair.b.run("systemctl", "stop", stray)
-    assert objections
+    try:
+        assert "backup-stopped" in refused()
+    finally:
+        pair.b.run("systemctl", "stop", stray)
     pair.assert_signs_alone(pair.a)
 
 
@@ -36,29 +37,29 @@ def start_stray_validator(host) -> str:
     return "stray-validator"
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        {"genesis": {"genesis_validators_root": "0x" + "11" * 32}},
-        {"syncing": {"is_syncing": True, "sync_distance": 40}},
-        {"syncing": {"is_optimistic": True}},
-        {"syncing": {"el_offline": True}},
-        {"down": "refused"},
-        {"down": 503},
-        {"down": "garbage"},
-        {"down": "hang"},
-    ],
-    ids=["wrong chain", "syncing", "optimistic", "el offline", "beacon refused", "beacon 503", "beacon garbage", "beacon hangs"],
-)
-def test_beacon_of_the_backup(pair, refused, lie):
+LIES = {
+    "wrong chain": ("same-chain", {"genesis": {"genesis_validators_root": "0x" + "11" * 32}}),
+    "syncing": ("beacon-synced", {"syncing": {"is_syncing": True, "sync_distance": 40}}),
+    "optimistic": ("beacon-not-optimistic", {"syncing": {"is_optimistic": True}}),
+    "beacon refused": ("beacon-synced", {"down": "refused"}),
+    "beacon 503": ("beacon-synced", {"down": 503}),
+    "beacon garbage": ("beacon-synced", {"down": "garbage"}),
+    "beacon hangs": ("beacon-synced", {"down": "hang"}),
+}
+"""What val-b is told about the chain, and the guard that has to object: another one's refusal proves nothing."""
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_beacon_of_the_backup(pair, refused, name):
+    guard, lie = LIES[name]
     pair.lab.beacon_fault(pair.b, **lie)
-    assert refused()
+    assert guard in refused()
     pair.assert_signs_alone(pair.a)
 
 
 def test_changed_host_key(pair, refused):
     pair.b.change_host_key()
-    refused()
+    assert "reached" in refused()
     pair.assert_signs_alone(pair.a)
 
 
@@ -72,26 +73,26 @@ def test_two_names_of_one_machine(pair, refused):
     pair.b.run("cp", "/etc/machine-id", "/root/machine-id.kept")
     pair.b.write("/etc/machine-id", pair.a.run("cat", "/etc/machine-id").stdout)
     try:
-        assert refused()
+        assert "distinct-machines" in refused()
     finally:
         pair.b.run("sh", "-c", "cat /root/machine-id.kept > /etc/machine-id; rm /root/machine-id.kept")
 
 
 def test_roles_swapped(pair, refused):
-    assert refused("val-b", "val-a")
+    assert refused("val-b", "val-a").keys() & {"roles", "backup-stopped", "primary-process"}
     pair.assert_signs_alone(pair.a)
 
 
 def test_primary_unreachable(pair, refused):
     pair.a.drop_from("10.213.77.1")
-    refused(watch=(pair.b,))
+    assert "reached" in refused(watch=(pair.b,))
     pair.a.heal()
     pair.assert_signs_alone(pair.a)
 
 
 def test_primary_frozen(pair, refused):
     pair.a.freeze()
-    refused(watch=(pair.b,))
+    assert "reached" in refused(watch=(pair.b,))
     pair.a.thaw()
     pair.assert_signs_alone(pair.a)
 
@@ -100,6 +101,6 @@ def test_backup_not_barred_and_enabled(pair, failover):
     """A backup that would start by itself at its next boot is no safe backup."""
     pair.wipe(pair.b)
     pair.b.run("systemctl", "enable", "-q", UNIT)
-    result = failover("audit", "--json")
+    result = failover("audit", "--primary", "val-a", "--backup", "val-b", "--json")
     pair.b.run("systemctl", "disable", "-q", UNIT)
     assert result.exit == 1, str(result)

@@ -102,15 +102,38 @@ impl SimHost {
         if let Some(why) = self.unwritable() {
             return why;
         }
-        let to = format!("{STATE}/archive/{run}");
-        let copy = format!("{to}/old");
-        self.files.make_directory(&to);
-        if !self.files.exists(&format!("{to}/complete"))
-            && let Err(why) = self.copy_to_archive(path, &to, &copy)
+        let newest = self.newest(run);
+        let was = self.sums_of(path);
+        if let Some(to) = &newest
+            && self.files.text(&format!("{to}/sums")).as_ref() == Some(&was)
         {
+            return self.archived(to);
+        }
+        let number = newest
+            .and_then(|to| to.rsplit('/').next()?.parse::<u32>().ok())
+            .unwrap_or(0)
+            + 1;
+        let to = format!("{STATE}/archive/{run}/{number}");
+        self.files.make_directory(&to);
+        if let Err(why) = self.copy_to_archive(path, &to, &format!("{to}/old")) {
             return failed(1, why + "\n");
         }
-        let sums = self.files.text(&format!("{to}/sums")).unwrap_or_default();
+        self.archived(&to)
+    }
+
+    /// The newest complete copy of a run.
+    fn newest(&self, run: &str) -> Option<String> {
+        (1..)
+            .map(|number| format!("{STATE}/archive/{run}/{number}"))
+            .take_while(|to| self.files.exists(&format!("{to}/complete")))
+            .last()
+    }
+
+    fn archived(&self, to: &str) -> Output {
+        let (copy, sums) = (
+            format!("{to}/old"),
+            self.files.text(&format!("{to}/sums")).unwrap_or_default(),
+        );
         if self.sums_of(&copy) != sums {
             return failed(
                 4,
@@ -130,15 +153,20 @@ impl SimHost {
         self.files.write(&format!("{to}/complete"), "")
     }
 
-    pub(super) fn put_back(&mut self, run: &str, path: &str) -> Output {
+    pub(super) fn put_back(&mut self, run: &str, path: &str, unit: &str, lock: &str) -> Output {
         if is_unsafe_name(run) {
             return failed(2, "");
         }
-        let from = format!("{STATE}/archive/{run}");
+        let Some(from) = self.newest(run) else {
+            return failed(4, format!("no verified copy of run {run}\n"));
+        };
+        let checked = [self.archived(&from), self.stands(unit, lock), self.mine(run)];
+        if let Some(why) = checked.into_iter().find(|output| output.status != 0) {
+            return why;
+        }
         let copy = format!("{from}/old");
-        let complete = self.files.exists(&format!("{from}/complete"));
-        if !complete || Some(self.sums_of(&copy)) != self.files.text(&format!("{from}/sums")) {
-            return failed(4, format!("no verified copy in {from}\n"));
+        if Some(self.sums_of(path)) == self.files.text(&format!("{from}/sums")) {
+            return done("put_back=same\n");
         }
         let put_back = match self.copies.get(&copy).cloned() {
             Some(records) => self.database.replace(records),
@@ -153,8 +181,33 @@ impl SimHost {
         }
     }
 
+    /// Whether this run's claim lies here.
+    pub(super) fn mine(&self, run: &str) -> Output {
+        let claim = self
+            .files
+            .text(&format!("{STATE}/claim.json"))
+            .unwrap_or_default();
+        if claim.contains(&format!("\"run\":\"{run}\"")) {
+            done("")
+        } else {
+            failed(9, format!("run {run} holds no claim on this host\n"))
+        }
+    }
+
+    /// A hash that changes when anything is written to the database.
+    pub(super) fn fingerprint(&self, path: &str) -> Output {
+        if self.is_database(path) {
+            done(format!("fingerprint={}\n", sha256_hex(&self.database_bytes())))
+        } else {
+            done("fingerprint=absent\n")
+        }
+    }
+
     /// As the script's `fo_sums`: a line per file below a directory, or one for a file.
     fn sums_of(&self, path: &str) -> String {
+        if self.is_database(path) {
+            return format!("{}  ./000003.log\n", sha256_hex(&self.database_bytes()));
+        }
         match self.copies.get(path) {
             Some(records) => format!("{}  ./000003.log\n", sha256_hex(&bytes_of(records))),
             None => format!("{}  -\n", sha256_hex(self.files.read(path).unwrap_or_default())),

@@ -97,6 +97,18 @@ impl SimHost {
         }
     }
 
+    /// Whether lock, resting unit and empty cgroup say that the host stands.
+    pub(super) fn stands(&self, unit: &str, lock: &str) -> Output {
+        if !self.files.exists(lock) {
+            return failed(9, format!("the lock {lock} is not there\n"));
+        }
+        let in_unit = self.process.as_ref().is_some_and(|process| process.in_unit);
+        if !self.unit.is(unit) || in_unit || self.unit.active == Active::Active {
+            return failed(9, format!("{unit} does not rest\n"));
+        }
+        done("")
+    }
+
     pub(super) fn unbar(&mut self, unit: &str, lock: &str, enable: &str) -> Output {
         if enable == "enable" {
             if !self.unit.is(unit) {

@@ -228,6 +228,11 @@ impl SimHost {
             Op::Http => self.http(around, arg(0), arg(1), arg(2)),
             Op::Run => self.run(around, args.get(2..).unwrap_or_default()),
             Op::Get => self.get(arg(0), arg(1)),
+            Op::Mine => self.mine(arg(0)),
+            Op::Stands => self.stands(arg(0), arg(1)),
+            Op::Sole => done(""),
+            Op::Fingerprint => self.fingerprint(arg(0)),
+            Op::Settle => done(""),
             Op::AwaitMetric => self.await_metric(around.now, arg(0), arg(1), arg(2), arg(4)),
             Op::AwaitHead => self.await_head(around, arg(1)),
             Op::AwaitJournal => self.await_journal(arg(0), arg(1), arg(2)),
@@ -242,7 +247,7 @@ impl SimHost {
             Op::ClearWork => self.clear_work(arg(0)),
             Op::Copy => self.copy(arg(0), arg(1)),
             Op::Archive => self.archive(arg(0), arg(1)),
-            Op::PutBack => self.put_back(arg(0), arg(1)),
+            Op::PutBack => self.put_back(arg(0), arg(1), arg(2), arg(3)),
             Op::Put => self.put(arg(0), arg(1), arg(3), arg(4)),
         }
     }

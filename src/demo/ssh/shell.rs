@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::demo::chain::sha256_hex;
 use crate::demo::world::World;
-use crate::transport::{Call, Op, Output};
+use crate::transport::{Broken, Call, Op, Output};
 
 /// The last line of `remote.sh`.
 const END_OF_SCRIPT: &str = "# fo: end of the script";
@@ -33,6 +33,7 @@ pub struct Shell {
     in_script: bool,
     nonce: String,
     until: Option<u64>,
+    broken: Broken,
     answered: usize,
     output: Vec<u8>,
 }
@@ -50,6 +51,7 @@ impl Shell {
             in_script: true,
             nonce: String::new(),
             until: None,
+            broken: Broken::No,
             answered: 0,
             output: Vec::new(),
         }
@@ -112,6 +114,7 @@ impl Shell {
 
     fn begin(&mut self, nonce: &str, until: Option<&str>) -> Step {
         self.nonce = nonce.to_owned();
+        self.broken = Broken::No;
         self.until = until.and_then(|until| until.parse().ok());
         self.answered = 0;
         self.mark("begin")
@@ -147,7 +150,16 @@ impl Shell {
             return Step::Continue;
         }
         let answer = match Op::named(name) {
-            Some(op) => self.world.perform(self.position, &Call::new(op, args)).await,
+            Some(op) => {
+                let output = self
+                    .world
+                    .perform_unless(self.broken, self.position, &Call::new(op, args))
+                    .await;
+                if output.as_ref().is_some_and(|output| output.status != 0) {
+                    self.broken = self.broken.max(op.breaks());
+                }
+                output
+            }
             None if name == "uptime" => Some(Output {
                 stdout: format!("{uptime}\n"),
                 ..Output::default()
