@@ -258,12 +258,22 @@ async fn an_import_can_be_undone_from_the_verified_copy_and_a_copy_can_be_export
     let world = world();
     let before = world.with(|inside, _| inside.hosts[B].database.records().unwrap());
     let archived = ask(&world, B, Op::Archive, &["run-1", DATABASE]).await.stdout;
-    assert_eq!(value(&archived, "archive"), format!("{STATE}/archive/run-1/1/old"));
+    assert_eq!(
+        value(&archived, "archive"),
+        format!("{STATE}/archive/run-1/1/old")
+    );
     let again = ask(&world, B, Op::Archive, &["run-1", DATABASE]).await.stdout;
-    assert_eq!(again, archived, "a second call proves the copy and makes no other");
+    assert_eq!(
+        again, archived,
+        "a second call proves the copy and makes no other"
+    );
     world.with(|inside, _| inside.hosts[B].database.replace(Default::default()).unwrap());
     let back = ["run-1", DATABASE, UNIT, LOCK];
-    assert_eq!(ask(&world, B, Op::PutBack, &back).await.status, 9, "only the claim's holder may");
+    assert_eq!(
+        ask(&world, B, Op::PutBack, &back).await.status,
+        9,
+        "only the claim's holder may"
+    );
     ask(&world, B, Op::Claim, &["run-1", r#"{"run":"run-1"}"#]).await;
     assert_eq!(ask(&world, B, Op::PutBack, &back).await.stdout, "put_back=yes\n");
     assert_eq!(
@@ -272,8 +282,17 @@ async fn an_import_can_be_undone_from_the_verified_copy_and_a_copy_can_be_export
     );
     world.with(|inside, _| inside.hosts[B].database.replace(Default::default()).unwrap());
     let other = ask(&world, B, Op::Archive, &["run-1", DATABASE]).await.stdout;
-    assert_eq!(value(&other, "archive"), format!("{STATE}/archive/run-1/2/old"), "no state of it is lost");
-    assert_eq!(ask(&world, B, Op::PutBack, &["run-2", DATABASE, UNIT, LOCK]).await.status, 4);
+    assert_eq!(
+        value(&other, "archive"),
+        format!("{STATE}/archive/run-1/2/old"),
+        "no state of it is lost"
+    );
+    assert_eq!(
+        ask(&world, B, Op::PutBack, &["run-2", DATABASE, UNIT, LOCK])
+            .await
+            .status,
+        4
+    );
 
     ask(&world, A, Op::WorkDir, &["run-1", "lodestar"]).await;
     let copied = ask(&world, A, Op::Copy, &["run-1", DATABASE]).await.stdout;

@@ -1,7 +1,7 @@
 //! The two hosts and their links: asking with patience, side by side, and counting sequential round trips.
 //! Must never take a lost line for an answer, and never try again what another try cannot change.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ pub struct Host {
     pub link: Arc<dyn Transport>,
     /// Its validator as found on the host; none before discovery, or why it was not found.
     pub install: Result<Install, String>,
+    /// Why it could not be reached when the connections were opened; questions that are asked only once fail at once
+    /// then, so that an unreachable host is refused in the time of one attempt.
+    unreachable: Mutex<Option<TransportError>>,
     /// The machine that was judged in the preflight; no other may answer in its name afterwards.
     pub machine_id: Option<String>,
 }
@@ -34,8 +37,18 @@ impl Host {
             plan,
             link,
             install: Err("the host has not been looked at".to_owned()),
+            unreachable: Mutex::new(None),
             machine_id: None,
         }
+    }
+
+    /// Remembers how the last attempt to open the connection ended, until the host answers.
+    fn reached(&self, error: Option<TransportError>) {
+        *self.unreachable.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = error;
+    }
+
+    fn unreachable(&self) -> Option<TransportError> {
+        self.unreachable.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
     /// The name that the operator gave.
@@ -165,10 +178,10 @@ impl Hosts {
     /// Opens both connections side by side. A failure shows again, with its reason, at the first question.
     pub async fn connect(&self) {
         let deadline = Duration::from_secs(self.timeouts.connect_s);
-        let _ = tokio::join!(
-            self.primary.link.connect(deadline),
-            self.backup.link.connect(deadline)
-        );
+        let (a, b) =
+            tokio::join!(self.primary.link.connect(deadline), self.backup.link.connect(deadline));
+        self.primary.reached(a.err());
+        self.backup.reached(b.err());
     }
 
     /// One question to one host. `limit_s` is what the commands in the batch may take on the host.
@@ -221,16 +234,26 @@ impl Hosts {
         patience: Patience,
     ) -> (Result<Timed, TransportError>, u32) {
         let link = &self.host(role).link;
+        if let (Patience::Once, Some(error)) = (patience, self.host(role).unreachable()) {
+            return (Err(error), 0);
+        }
+        let to_connect = Duration::from_secs(self.timeouts.connect_s);
         let deadline = Duration::from_secs(limit_s + self.timeouts.ask_s);
         let give_up = Instant::now() + Duration::from_secs(self.timeouts.retry_s);
         let mut tries = 0;
         loop {
             tries += 1;
+            // Connecting has a limit of its own: what the batch may take on the host says nothing of the way there.
+            let connected = link.connect(to_connect).await;
             let sent_s = self.now_s();
-            let answer = link.ask(batch, deadline).await;
+            let answer = match connected {
+                Ok(()) => link.ask(batch, deadline).await,
+                Err(error) => Err(error),
+            };
             let received_s = self.now_s();
             let error = match answer.and_then(|reply| self.host(role).recognised(reply)) {
                 Ok(reply) => {
+                    self.host(role).reached(None);
                     let timed = Timed {
                         reply,
                         sent_s,

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::fence::{Proof, Reading, bar_calls, generation_call, held, install, mine, prove, reading_of};
 use super::history::export_backup;
 use super::{Done, FenceProof, Happened, Moment, World};
-use crate::guards::{Evidence, Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
+use crate::guards::{Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
 use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
@@ -37,13 +37,13 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
         })?;
         world.memory.read_back = Some(found.floors);
     }
-    let (seen, asked, findings) = judged(world, &proof, merged).await?;
+    let Judged {
+        findings,
+        touched,
+        asked,
+    } = judged(world, &proof, merged).await?;
     let facts = json!({ "findings": findings });
     if let Some(first) = blocking(&findings).first() {
-        let touched = matches!(
-            (&world.memory.fingerprint, seen.primary.fingerprint.known()),
-            (Some(then), Ok(now)) if then != now
-        );
         let event = match first.id.as_str() {
             "claims-free" => Event::ClaimLost,
             "primary-fenced" if touched => Event::HistoryStale,
@@ -67,13 +67,34 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
     ))
 }
 
-/// Every guard of the stage over fresh evidence, and when that was asked. Where nothing refuses and something could
-/// not be told, it is asked again: one lost packet must not undo a run.
-async fn judged(
-    world: &mut World,
-    proof: &FenceProof,
-    merged: FloorMap,
-) -> Result<(Evidence, Moment, Vec<Finding>), Happened> {
+/// The proof that is at hand, or a new one. A new one counts only if the primary was not started since its history was
+/// collected: else that history is stale, however well it is fenced now.
+async fn fresh_proof(world: &mut World) -> Result<FenceProof, Happened> {
+    if let Some(proof) = world.memory.fence.take().and_then(FenceProof::unexpired) {
+        return Ok(proof);
+    }
+    let proof = match prove(world, Role::Primary, None).await {
+        Proof::Positive(proof) => proof,
+        Proof::Not(happened) if happened.event == Event::LineLost => return Err(happened),
+        Proof::Not(happened) => {
+            return Err(Happened {
+                event: Event::StartForbidden,
+                ..happened
+            });
+        }
+    };
+    match &world.memory.collected {
+        Some(collected) if collected.holds(&proof.reading) => Ok(proof),
+        Some(_) | None => Err(Happened::new(
+            Event::HistoryStale,
+            "the primary's validator was started after its history was collected",
+        )),
+    }
+}
+
+/// Every guard of the stage over fresh evidence, the primary's reading asked for at the moment that comes with it.
+/// Where nothing refuses and something could not be told, it is asked again: one lost packet must not undo a run.
+async fn judged(world: &mut World, proof: &FenceProof, merged: FloorMap) -> Result<Judged, Happened> {
     let found = world.memory.found.as_ref();
     let run = RunEvidence {
         id: Some(world.run.id.clone()),
@@ -112,33 +133,25 @@ async fn judged(
             sleep(Duration::from_secs(1)).await;
             continue;
         }
-        return Ok((seen, asked, findings));
+        let touched = matches!(
+            (&run.fingerprint, seen.primary.fingerprint.known()),
+            (Some(then), Ok(now)) if then != now
+        );
+        return Ok(Judged {
+            findings,
+            touched,
+            asked,
+        });
     }
 }
 
-/// The proof that is at hand, or a new one. A new one counts only if the primary was not started since its history was
-/// collected: else that history is stale, however well it is fenced now.
-async fn fresh_proof(world: &mut World) -> Result<FenceProof, Happened> {
-    if let Some(proof) = world.memory.fence.take().and_then(FenceProof::unexpired) {
-        return Ok(proof);
-    }
-    let proof = match prove(world, Role::Primary, None).await {
-        Proof::Positive(proof) => proof,
-        Proof::Not(happened) if happened.event == Event::LineLost => return Err(happened),
-        Proof::Not(happened) => {
-            return Err(Happened {
-                event: Event::StartForbidden,
-                ..happened
-            });
-        }
-    };
-    match &world.memory.collected {
-        Some(collected) if collected.holds(&proof.reading) => Ok(proof),
-        Some(_) | None => Err(Happened::new(
-            Event::HistoryStale,
-            "the primary's validator was started after its history was collected",
-        )),
-    }
+/// What a judgement came to.
+struct Judged {
+    findings: Vec<Finding>,
+    /// Whether the primary's database is another than when it was collected.
+    touched: bool,
+    /// When the primary's reading in it was asked for.
+    asked: Moment,
 }
 
 /// The floors that this run merged, in this process or in an earlier one.

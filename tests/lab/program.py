@@ -28,14 +28,6 @@ CONFIG = """\
 [ssh]
 config_file = "{ssh_config}"
 
-[validator]
-client = "lodestar"
-unit = "{unit}"
-data_dir = "{data}"
-user = "lodestar"
-program = ["env", "LODESTAR_PRESET=minimal", "/usr/local/bin/lodestar"]
-extra_args = ["--paramsFile", "{params}"]
-
 [chain]
 keys = {keys}
 min_peers = 0
@@ -45,12 +37,6 @@ is_optimistic = "absent-ok"
 
 [clock]
 synchronised = "not-available"
-
-[hosts.val-a.validator]
-beacon_url = "{beacon_a}"
-
-[hosts.val-b.validator]
-beacon_url = "{beacon_b}"
 """
 
 
