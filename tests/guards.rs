@@ -114,7 +114,6 @@ fn host(name: &str, running: bool) -> HostEvidence {
             lock: (!running).then(|| "barred".to_owned()),
             gate: !running,
         }),
-        fingerprint: Seen::Known("as it was".to_owned()),
         processes: Seen::Known(Processes {
             validator: if running { vec![process()] } else { vec![] },
             listed: 40,
@@ -128,6 +127,7 @@ fn host(name: &str, running: bool) -> HostEvidence {
         }),
         beacon: Seen::Known(beacon()),
         execution: Seen::Known(Execution { syncing: false }),
+        fingerprint: Seen::Known("as collected".to_owned()),
         protection: Seen::Known(protection),
     }
 }
@@ -177,8 +177,8 @@ fn healthy(stage: Stage) -> Evidence {
         };
         evidence.run = RunEvidence {
             id: Some("r1".to_owned()),
-            ended_runs: Vec::new(),
-            fingerprint: Some("as it was".to_owned()),
+            ended_runs: vec!["r0".to_owned()],
+            fingerprint: Some("as collected".to_owned()),
             read_back_boot: Some("boot of b".to_owned()),
             generation: Some(3),
             genesis_validators_root: Some(ROOT.to_owned()),
@@ -218,11 +218,6 @@ const CASES: &[Case] = &[
     (&["claims-free"], P, R, |e| known(&mut e.primary.papers).claim = Some(claim("r0"))),
     (&["claims-free"], S, R, |e| known(&mut e.backup.papers).claim = Some(claim("r0"))),
     (&["claims-free"], S, R, |e| known(&mut e.backup.papers).claim = None),
-    (&["primary-fenced"], S, R, |e| e.primary.fingerprint = Seen::Known("another".to_owned())),
-    (&["primary-fenced"], S, U, |e| e.primary.fingerprint = unknown()),
-    (&["primary-fenced"], S, U, |e| e.run.fingerprint = None),
-    (&["history-covers"], S, R, |e| known(&mut e.backup.identity).boot_id = "another boot".to_owned()),
-    (&["primary-process"], P, R, |e| known(&mut e.primary.processes).validator[0].holds_database = false),
     (&["claims-free"], S, U, |e| e.backup.papers = unknown()),
     (&["unit-found"], P, R, |e| known(&mut e.primary.unit).load_state = "bad-setting".to_owned()),
     (&["unit-found", "primary-process", "primary-barrable"], P, U, |e| e.primary.unit = unknown()),
@@ -252,6 +247,10 @@ const CASES: &[Case] = &[
     (&["primary-fenced"], S, U, |e| e.run.fence = None),
     (&["primary-fenced"], S, U, |e| e.primary.processes = unknown()),
     (&["primary-fenced"], S, U, |e| e.primary.bar = unknown()),
+    (&["primary-fenced"], S, R, |e| e.primary.fingerprint = Seen::Known("written to".to_owned())),
+    (&["primary-fenced"], S, U, |e| e.primary.fingerprint = unknown()),
+    (&["history-covers"], S, R, |e| e.run.read_back_boot = Some("an earlier boot".to_owned())),
+    (&["primary-process"], P, R, |e| known(&mut e.primary.processes).validator[0].holds_database = false),
     (&["backup-stopped"], P, R, |e| known(&mut e.backup.processes).validator.push(process())),
     (&["backup-stopped"], S, R, |e| known(&mut e.backup.unit).cgroup_pids.push(71)),
     (&["backup-stopped"], S, R, |e| known(&mut e.backup.unit).sub_state = "auto-restart".to_owned()),

@@ -137,7 +137,7 @@ async fn killed_twice() {
             }
         }
     }
-    assert_eq!(table.print("killed twice"), counts(&[("Completed", 120)]));
+    assert_eq!(table.print("killed twice"), counts(&[("Completed", 121)]));
 }
 
 /// Proves that undoing a parked run is safe at every point, too.

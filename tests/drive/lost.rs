@@ -25,6 +25,7 @@ async fn lost_while_proving(rig: &Rig) {
         "{}",
         rig.story("r1")
     );
+    assert!(!rig.events("r1").contains(&Event::ProvenStopped));
     assert!(rig.barred(B) && !rig.lives(B), "the backup was not touched");
     rig.world.heal_links();
     rig.pass(30).await;

@@ -16,4 +16,5 @@ mod interrupted;
 mod lost;
 mod refusals;
 mod rivals;
+mod stale;
 mod undo;
