@@ -63,11 +63,27 @@ impl Driver<'_> {
                     Happened::new(Event::Interrupted, "stopped on request")
                 } else {
                     self.progress.begins(state, next);
-                    perform(world, next).await
+                    self.performed(world, next).await
                 };
             state = self.learn(world, state, happened)?;
         }
         Ok(state)
+    }
+
+    /// Watching may take epochs and changes nothing: a signal ends it at once. Everything else comes to its own end.
+    async fn performed(&self, world: &mut World, next: Command) -> Happened {
+        if next != Command::Watch {
+            return perform(world, next).await;
+        }
+        let asked = async {
+            while !self.interrupted.load(Ordering::SeqCst) {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            happened = perform(world, next) => happened,
+            () = asked => Happened::new(Event::Interrupted, "stopped on request"),
+        }
     }
 
     /// Takes a run over from another process, or goes on where a person has looked: `Resumed` or `UndoAsked`.
@@ -127,6 +143,10 @@ fn recall(world: &mut World, records: &[Record]) {
         }
         if record.event == Event::FloorsMerged {
             memory.floors_sha256 = fact("floors_sha256").as_str().map(str::to_owned);
+        }
+        if record.event == Event::PrimaryBarred && memory.stop_asked_s.is_none() {
+            // The stop is asked for right behind this; its own answer may be lost.
+            memory.stop_asked_s = Some(record.at.as_duration().as_secs_f64());
         }
         if let (Event::StopAnswered, Some(asked)) = (record.event, fact("asked_s").as_f64()) {
             memory.stop_asked_s.get_or_insert(asked);

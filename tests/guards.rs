@@ -9,18 +9,15 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use failover::guards::{
     Bar, Beacon, Claim, Disk, Evidence, Execution, FenceReading, GUARDS, Generation, Genesis, HostEvidence,
     Identity, Papers, Policy, Process, Processes, Protection, RunEvidence, Seen, Spec, Stage, Syncing, Unit,
     ValidatorStatus, blocking, judge,
 };
 use failover::protection::{FloorMap, Floors, PublicKey};
-
 const LOCK: &str = "/etc/failover/VALIDATOR_LOCKED";
 const ROOT: &str = "0x00000000000000000000000000000000000000000000000000000000000000aa";
 const OTHER_ROOT: &str = "0x00000000000000000000000000000000000000000000000000000000000000bb";
-
 fn key(number: u8) -> PublicKey {
     PublicKey::parse(&format!("0x{}", format!("{number:02x}").repeat(48))).unwrap()
 }
@@ -94,8 +91,9 @@ fn beacon() -> Beacon {
 }
 
 fn host(name: &str, running: bool) -> HostEvidence {
+    let root = Some(ROOT.to_owned());
     let protection = Protection {
-        genesis_validators_root: Some(ROOT.to_owned()),
+        genesis_validators_root: root,
         floors: floors(6_300),
     };
     HostEvidence {
@@ -208,7 +206,6 @@ type Case = (&'static [&'static str], Stage, &'static str, fn(&mut Evidence));
 use Stage::{Preflight as P, Start as S};
 const R: &str = "refuse";
 const U: &str = "unknown";
-
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     (&["reached", "distinct-machines", "privileged", "clocks"], P, U, |e| e.primary.identity = unknown()),

@@ -14,7 +14,8 @@ pub async fn audit(global: &Global, args: AuditArgs) -> Result<u8, Failure> {
     let config = session::config(global, None)?;
     let plan = config.plan(primary, backup)?;
     let mut hosts = session::hosts(&plan)?;
-    let (_, findings) = crate::perform::audit(&mut hosts, &plan, Stage::Audit).await;
+    let (_, findings) =
+        crate::perform::audit(&mut hosts, &plan, Stage::Audit, session::ended_runs_if_any()).await;
     let found = blocking(&findings).len();
     if global.json {
         out_json(&json!({

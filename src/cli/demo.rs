@@ -159,7 +159,7 @@ impl Stage<'_> {
         let expected = fault.map_or(Expected::Completed, |fault| fault.expected);
         if expected.exit_code_of_resume().is_some() {
             err_line(&format!(
-                "the run rests in {state}; the network is back, and the operator goes on:"
+                "the run rests in {state}; what was in the way is gone, and the operator goes on:"
             ));
             err_line(&format!("$ failover resume {}", self.run));
             self.demo.world.heal_links();

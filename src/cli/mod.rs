@@ -77,8 +77,16 @@ impl From<crate::config::ConfigError> for Failure {
 
 impl From<crate::journal::JournalError> for Failure {
     fn from(error: crate::journal::JournalError) -> Failure {
+        use crate::journal::JournalError::{AmbiguousRun, Held, LiveRun, NoSuchRun};
+        let code = if matches!(error, NoSuchRun { .. } | AmbiguousRun { .. }) {
+            code::USAGE
+        } else if matches!(error, LiveRun { .. } | Held { .. }) {
+            code::REFUSED
+        } else {
+            code::INTERNAL
+        };
         Failure {
-            code: code::INTERNAL,
+            code,
             message: error.to_string(),
         }
     }

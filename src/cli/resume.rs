@@ -83,8 +83,10 @@ pub async fn go_on(
         "The run goes on from there.",
         yes,
     )?;
-    let config: Config = serde_json::from_value(row.plan.clone())
+    let mut config: Config = serde_json::from_value(row.plan.clone())
         .map_err(|error| anyhow::anyhow!("the plan of run {} cannot be read: {error}", row.id))?;
+    // The way to the hosts may have changed since; what the run demands of them may not.
+    session::with_flags(&mut config, global, None);
     let plan = config.plan(&row.primary, &row.backup)?;
     let mut world = session::world(state, journal, row, plan)?;
     run::drive(global, journal, &mut world, Some(event)).await

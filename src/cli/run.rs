@@ -39,13 +39,18 @@ pub async fn run(global: &Global, pair: PairArgs, args: RunArgs) -> Result<u8, F
         return resume::go_on(global, &state, &journal, &live, false, args.yes).await;
     }
     if !args.yes {
+        confirm::possible()?;
         let mut hosts = session::hosts(&plan)?;
-        let (seen, findings) = audit(&mut hosts, &plan, Stage::Preflight).await;
+        let (seen, findings) = audit(&mut hosts, &plan, Stage::Preflight, session::ended_runs_if_any()).await;
         err_line(&paint(
             &plan_text(&plan, &hosts, &seen, &findings),
             coloured(global, &std::io::stderr()),
         ));
         hosts.close().await;
+        if !blocking(&findings).is_empty() {
+            err_line("REFUSED: nothing was changed.");
+            return Ok(exit_code(Outcome::Refused));
+        }
         let question = format!("This stops {primary} and makes {backup} sign.");
         confirm::typed("FAILOVER", &question, false)?;
     }
@@ -94,7 +99,15 @@ pub async fn drive(
 }
 
 fn drive_failure(error: &DriveError, run: &str) -> Failure {
-    anyhow::anyhow!("run {run}: {error}").into()
+    let code = match error {
+        // Safe where it stands, and a person has to look: the journal holds everything up to here.
+        DriveError::Unexpected(_) => super::code::PARKED,
+        DriveError::Journal(_) | DriveError::Killed(_) => super::code::INTERNAL,
+    };
+    Failure {
+        code,
+        message: format!("run {run}: {error}; next: failover resume {run}"),
+    }
 }
 
 /// Shows the report, keeps it in the run's directory, and says the exit code.
@@ -120,7 +133,7 @@ pub fn finish(global: &Global, journal: &Journal, dir: &RunDir, state: State) ->
 /// Looks at everything and changes nothing.
 async fn dry_run(global: &Global, plan: &Plan) -> Result<u8, Failure> {
     let mut hosts = session::hosts(plan)?;
-    let (seen, findings) = audit(&mut hosts, plan, Stage::Preflight).await;
+    let (seen, findings) = audit(&mut hosts, plan, Stage::Preflight, session::ended_runs_if_any()).await;
     let refused = !blocking(&findings).is_empty();
     if global.json {
         out_json(&json!({

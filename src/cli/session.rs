@@ -25,6 +25,12 @@ pub fn config(global: &Global, run: Option<&RunArgs>) -> Result<Config, Failure>
         None if Path::new(DEFAULT_CONFIG).exists() => Config::read(Path::new(DEFAULT_CONFIG))?,
         None => Config::default(),
     };
+    with_flags(&mut config, global, run);
+    Ok(config)
+}
+
+/// Puts the flags on top of a configuration, also of one that a run was begun with.
+pub fn with_flags(config: &mut Config, global: &Global, run: Option<&RunArgs>) {
     let ssh = &global.ssh;
     let over = &mut config.ssh;
     over.transport = ssh.transport.or(over.transport);
@@ -39,7 +45,6 @@ pub fn config(global: &Global, run: Option<&RunArgs>) -> Result<Config, Failure>
         config.checks.count = run.checks.unwrap_or(config.checks.count);
         config.checks.interval_s = run.check_interval.unwrap_or(config.checks.interval_s);
     }
-    Ok(config)
 }
 
 /// The old script's users write `SSH_KEY="~/.ssh/id_ed25519"`, which no shell expands inside quotes.
@@ -100,6 +105,28 @@ pub fn fresh_id() -> Result<String, Failure> {
     Ok(format!("{time}-{}", const_hex::encode(tail)))
 }
 
+/// Runs of this coordinator that are over.
+pub fn ended_runs(journal: &Journal) -> Result<Vec<String>, Failure> {
+    Ok(journal
+        .runs(REMEMBERED)?
+        .into_iter()
+        .filter(|run| run.ended.is_some())
+        .map(|run| run.id)
+        .collect())
+}
+
+/// The same for commands that only look: nothing, where there is no journal yet. None is made.
+pub fn ended_runs_if_any() -> Vec<String> {
+    let file = state_dir().map(|state| state.join(FILE_NAME));
+    match file {
+        Ok(file) if file.exists() => Journal::open(&file)
+            .ok()
+            .and_then(|journal| ended_runs(&journal).ok())
+            .unwrap_or_default(),
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
+
 /// The world of a run: its plan, hosts, directory, and an empty memory.
 pub fn world(state: &Path, journal: &Journal, run: &Run, plan: Plan) -> Result<World, Failure> {
     let hosts = hosts(&plan)?;
@@ -114,11 +141,7 @@ pub fn world_over(
     plan: Plan,
     hosts: Hosts,
 ) -> Result<World, Failure> {
-    let ended = journal
-        .runs(REMEMBERED)?
-        .into_iter()
-        .filter(|run| run.ended.is_some())
-        .map(|run| run.id);
+    let ended = ended_runs(journal)?;
     Ok(World {
         hosts,
         run: RunIdentity {
@@ -128,7 +151,7 @@ pub fn world_over(
         },
         dir: RunDir::open(state, &run.id)?,
         memory: Memory::default(),
-        ended_runs: ended.collect(),
+        ended_runs: ended,
         plan,
     })
 }

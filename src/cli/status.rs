@@ -69,13 +69,19 @@ pub async fn status(global: &Global, args: StatusArgs) -> Result<u8, Failure> {
             message: "MORE THAN ONE HOST RUNS THE VALIDATOR: failover halt stops and bars them".to_owned(),
         });
     }
+    if hosts.iter().flatten().any(|host| host["signs"].is_null()) {
+        return Err(Failure::refused(
+            "a host could not be read: whether it signs is not known",
+        ));
+    }
     Ok(if live.is_empty() { 0 } else { code::PARKED })
 }
 
 async fn look(global: &Global, primary: &str, backup: &str) -> Result<Vec<Value>, Failure> {
     let plan = session::config(global, None)?.plan(primary, backup)?;
     let mut hosts = session::hosts(&plan)?;
-    let (seen, _) = crate::perform::audit(&mut hosts, &plan, Stage::Audit).await;
+    let (seen, _) =
+        crate::perform::audit(&mut hosts, &plan, Stage::Audit, session::ended_runs_if_any()).await;
     hosts.close().await;
     Ok([&seen.primary, &seen.backup].map(shown).to_vec())
 }

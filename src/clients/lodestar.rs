@@ -31,6 +31,7 @@ pub(super) const CLIENT: Client = Client {
     // It never says so: an absent database is created and exported as an empty list.
     no_history_is_certain: false,
     sole_database: None,
+    offline: false,
     is_it,
     install,
     questions,
@@ -66,6 +67,7 @@ fn sub_command(words: &[String]) -> Option<usize> {
 }
 
 fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result<Install, String> {
+    unmoved(environment, overrides)?;
     let declared = Declared::read(unit, environment, overrides, sub_command)?;
     let flags = &declared.flags;
     if flags.value(&["rcConfig"])?.is_some() && overrides.data_dir.is_none() {
@@ -129,6 +131,21 @@ fn places(unit: &Unit, flags: &Flags, overrides: &Overrides) -> Result<(String, 
         None => format!("{data_dir}/validator-db"),
     };
     Ok((data_dir, database))
+}
+
+/// Refuses an environment from which Lodestar takes options, unless the database is said by hand.
+fn unmoved(environment: &[String], overrides: &Overrides) -> Result<(), String> {
+    let moving = environment
+        .iter()
+        .find(|pair| pair.starts_with("LODESTAR_") && !pair.starts_with("LODESTAR_PRESET="));
+    if let (Some(pair), None) = (moving, &overrides.database) {
+        let name = pair.split('=').next().unwrap_or_default();
+        return Err(format!(
+            "the unit sets {name}, which Lodestar takes for an option and which may move the database: set database for \
+             this host in the configuration"
+        ));
+    }
+    Ok(())
 }
 
 fn with_environment(program: Vec<String>, environment: &[String]) -> Vec<String> {

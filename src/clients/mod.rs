@@ -39,6 +39,9 @@ pub struct Client {
     /// Name of the database file of which only one may lie below the data directory, because the client's export and
     /// import open the first that they find.
     pub sole_database: Option<&'static str>,
+    /// Whether export and import work without a network. They are run without one then, so that a program which ignores
+    /// its arguments and starts to validate gets no duties.
+    pub offline: bool,
     /// Whether the unit's command line is this client's validator.
     pub is_it: fn(&Unit) -> bool,
     /// The installation, from the unit, its environment (`NAME=value`) and what the configuration says by hand.
@@ -83,6 +86,24 @@ pub enum ExportFailure {
     /// Anything else, in the client's words.
     #[error("{0}")]
     Other(String),
+}
+
+impl Client {
+    /// An export or import of this client, to be run as the user that owns the database.
+    pub fn protection_call(
+        &self,
+        install: &Install,
+        limit_s: u64,
+        argv: Vec<String>,
+    ) -> crate::transport::Call {
+        let mut words = if self.offline {
+            vec!["@offline".to_owned()]
+        } else {
+            Vec::new()
+        };
+        words.extend(argv);
+        install.run(limit_s, words)
+    }
 }
 
 /// The client of that name.

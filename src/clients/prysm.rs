@@ -28,6 +28,7 @@ pub(super) const CLIENT: Client = Client {
     // Keys that never proposed make the exporter say the same of a full database (prysm#17408).
     no_history_is_certain: false,
     sole_database: Some("validator.db"),
+    offline: true,
     is_it,
     install,
     questions: nothing_to_ask,

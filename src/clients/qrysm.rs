@@ -29,6 +29,7 @@ pub(super) const CLIENT: Client = Client {
     // The 2024 release finds the database below the data directory, then opens a new one at the top and finds it empty.
     no_history_is_certain: false,
     sole_database: Some("validator.db"),
+    offline: true,
     is_it,
     install,
     questions: nothing_to_ask,

@@ -40,6 +40,19 @@ pub(super) fn client_usable(evidence: &Evidence, _: Stage) -> Verdict {
 
 pub(super) fn keys_known(evidence: &Evidence, _: Stage) -> Verdict {
     let keys = keys_of(evidence);
+    if let (false, Ok(seen)) = (
+        evidence.policy.keys.is_empty(),
+        evidence.backup.protection.known(),
+    ) {
+        let undeclared: Vec<&PublicKey> = seen.floors.keys().filter(|key| !keys.contains(*key)).collect();
+        if !undeclared.is_empty() {
+            return Verdict::Refuse(format!(
+                "the database of {} holds keys that are not configured: {}",
+                evidence.backup.name,
+                named(&undeclared)
+            ));
+        }
+    }
     match (keys.is_empty(), evidence.policy.keys.is_empty()) {
         (true, _) => Verdict::Unknown("none are configured and the backup's database holds none".to_owned()),
         (false, true) => Verdict::Pass(format!("{} keys, from the backup's database", keys.len())),
@@ -63,7 +76,7 @@ pub(super) fn keys_alive(evidence: &Evidence, _: Stage) -> Verdict {
         let Some(status) = statuses.get(key) else {
             return Verdict::Refuse(format!("{}: the chain does not know this key", key.short()));
         };
-        if status.slashed || status.status.contains("slashed") {
+        if status.slashed || status.status.ends_with("_slashed") {
             return Verdict::Refuse(format!("{} (index {}) is SLASHED", key.short(), status.index));
         }
         if status.status.starts_with("exited") || status.status.starts_with("withdrawal") {

@@ -97,7 +97,7 @@ pub const GUARDS: &[Guard] = &[
         stages: ALWAYS,
         title: "the validator's unit is loaded on both hosts",
         why: "stopping a unit that does not run the validator proves nothing",
-        remedy: "name the unit: validator.unit, or hosts.\"NAME\".unit, in the configuration",
+        remedy: "name the unit: validator.unit, or hosts.\"NAME\".validator.unit, in the configuration",
         check: hosts::unit_found,
     },
     Guard {

@@ -169,7 +169,7 @@ impl Hosts {
     }
 
     /// From now on only this machine may answer for a role.
-    pub fn expect(&mut self, role: Role, machine_id: &str) {
+    pub fn pin(&mut self, role: Role, machine_id: &str) {
         match role {
             Role::Primary => self.primary.machine_id = Some(machine_id.to_owned()),
             Role::Backup => self.backup.machine_id = Some(machine_id.to_owned()),
@@ -254,6 +254,8 @@ impl Hosts {
             // Connecting has a limit of its own: what the batch may take on the host says nothing of the way there.
             let connected = link.connect(to_connect).await;
             let sent_s = self.now_s();
+            let asked: Vec<&str> = batch.iter().map(|call| call.op.name()).collect();
+            tracing::debug!(host = self.host(role).name(), asked = asked.join(" "), "asking");
             let answer = match connected {
                 Ok(()) => link.ask(batch, deadline).await,
                 Err(error) => Err(error),

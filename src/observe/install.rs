@@ -89,7 +89,28 @@ fn installed(host: &Host, name: &str, output: &Output) -> Result<Option<Install>
     }
     let client = client_of(host, &unit)?;
     let environment = read_environment(output)?;
-    (client.install)(&unit, &environment, &host.plan.overrides).map(Some)
+    let overrides = &host.plan.overrides;
+    let from_files = output.stdout.lines().any(|line| {
+        line.strip_prefix("EnvironmentFiles=")
+            .is_some_and(|files| !files.trim().is_empty())
+    });
+    if from_files && (overrides.data_dir.is_none() || overrides.database.is_none()) {
+        return Err("the unit takes its environment from files, which are not looked into and may move the database: \
+                    set data_dir and database for this host in the configuration"
+            .to_owned());
+    }
+    let install = (client.install)(&unit, &environment, overrides)?;
+    // A lock on a file system that is mounted late, or is empty after a reboot, would bar nothing.
+    let plain = !install
+        .lock_file
+        .contains(|c: char| c.is_whitespace() || c == '%' || c == '\\');
+    if !install.lock_file.starts_with("/etc/") || install.lock_file.contains("/..") || !plain {
+        return Err(format!(
+            "the lock file {} must lie below /etc, without blanks, % or ..",
+            install.lock_file
+        ));
+    }
+    Ok(Some(install))
 }
 
 fn client_of(host: &Host, unit: &Unit) -> Result<&'static Client, String> {

@@ -75,7 +75,7 @@ pub fn export_calls(install: &Install, run: &str, copy: bool, limit_s: u64) -> R
     } else {
         install
     };
-    calls.push(install.run(limit_s, (client.export)(used, &work)?));
+    calls.push(client.protection_call(install, limit_s, (client.export)(used, &work)?));
     let file = (client.exported_file)(&work);
     calls.push(Call::new(Op::Get, [file.clone(), INLINE_BYTES.to_string()]));
     Ok(ExportCalls {

@@ -252,16 +252,16 @@ fn import_calls(world: &World, backup: &Install, document: &[u8]) -> Result<(Bat
     let sha256 = const_hex::encode(Sha256::digest(document));
     let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, document);
     let file = format!("{WORK}/{}/import.json", world.run.id);
-    let argv = client(backup)
-        .and_then(|client| (client.import)(backup, &file))
-        .map_err(|why| Happened::new(Event::ImportFailed, why))?;
+    let failed = |why: String| Happened::new(Event::ImportFailed, why);
+    let client = client(backup).map_err(failed)?;
+    let argv = (client.import)(backup, &file).map_err(failed)?;
     let mut batch = standing(world, backup)?;
     batch.push(Call::new(Op::WorkDir, [&world.run.id, &backup.user]));
     batch.push(Call::new(
         Op::Put,
         [&world.run.id, "import.json", &backup.user, &sha256, &text],
     ));
-    batch.push(backup.run(world.plan.timeouts.client_s, argv));
+    batch.push(client.protection_call(backup, world.plan.timeouts.client_s, argv));
     batch.push(Call::new(Op::Settle, [&backup.database]));
     let steps = batch.len();
     Ok((batch, steps))

@@ -73,9 +73,24 @@ pub(super) async fn check_everything(world: &mut World) -> Done {
     Ok(Happened::with(Event::PreflightPassed, why, facts))
 }
 
-/// Discovers and looks at both hosts, and judges one stage. Read-only.
-pub async fn audit(hosts: &mut Hosts, plan: &Plan, stage: Stage) -> (Evidence, Vec<Finding>) {
-    look(hosts, plan, stage, RunEvidence::default()).await
+/// Discovers and looks at both hosts, and judges one stage. Read-only. A claim that a run which is over left behind does
+/// not block.
+pub async fn audit(
+    hosts: &mut Hosts,
+    plan: &Plan,
+    stage: Stage,
+    ended_runs: Vec<String>,
+) -> (Evidence, Vec<Finding>) {
+    look(
+        hosts,
+        plan,
+        stage,
+        RunEvidence {
+            ended_runs,
+            ..RunEvidence::default()
+        },
+    )
+    .await
 }
 
 async fn look(hosts: &mut Hosts, plan: &Plan, stage: Stage, run: RunEvidence) -> (Evidence, Vec<Finding>) {

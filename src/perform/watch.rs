@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::fence::{Reading, install, reading_of};
+use super::fence::{Reading, bar_calls, install, reading_of};
 use super::inclusion::on_chain;
 use super::{Done, Found, Happened, World};
 use crate::clients::Install;
@@ -54,7 +54,13 @@ async fn primary_alive(world: &World, batch: &Batch, eye: &Sender<Fenced>) -> St
         match reading {
             Reading::Alive(why) => return why,
             Reading::Positive(_) => drop(eye.send_replace(Ok(()))),
-            Reading::Unbarred(why) => drop(eye.send_replace(Err(why))),
+            Reading::Unbarred(why) => {
+                drop(eye.send_replace(Err(why)));
+                // Somebody took its bar away: without it the next reboot makes a second signer.
+                if let Ok((batch, _)) = bar_calls(world, &world.hosts.primary) {
+                    let _ = world.hosts.ask_beside(Role::Primary, &batch, 10).await;
+                }
+            }
             // Unknown takes nothing back: it was seen stopped and barred after the start, and a bar holds.
             Reading::Unknown(why) => {
                 eye.send_if_modified(|was| {

@@ -181,9 +181,9 @@ fn carries_out(record: &Record) -> bool {
 
 fn signer(run: &Run, state: State) -> Option<String> {
     match state.outcome()? {
-        Outcome::Completed | Outcome::Unconfirmed => Some(run.backup.clone()),
+        Outcome::Completed => Some(run.backup.clone()),
         Outcome::Restored => Some(run.primary.clone()),
-        Outcome::Parked | Outcome::Refused => None,
+        Outcome::Unconfirmed | Outcome::Parked | Outcome::Refused => None,
     }
 }
 

@@ -16,7 +16,14 @@ pub fn report_text(report: &Report) -> String {
         ),
         "restored" => format!("RESTORED: {} signs again.", report.primary),
         "refused" => "REFUSED: nothing was changed.".to_owned(),
-        "parked" => format!("PARKED ({}): safe, and needs you.", report.state),
+        "parked" if report.state == "Parked(Halting)" => {
+            format!(
+                "PARKED: {} HAS TO BE STOPPED and was not seen stopped.",
+                report.backup
+            )
+        }
+        "parked" if report.state == "Parked" => "PARKED: both were to be barred; needs you.".to_owned(),
+        "parked" => format!("{}: safe, and needs you.", report.state.to_uppercase()),
         _ => format!("RUNNING: {}.", report.state),
     };
     lines.push(headline);
@@ -29,7 +36,7 @@ pub fn report_text(report: &Report) -> String {
     if let Some(gap_s) = report.gap_s {
         row("without a signer", format!("{gap_s:.1} s"));
     }
-    if let Some(floors) = &report.floors {
+    if let (Some(floors), true) = (&report.floors, report.outcome != "restored") {
         let keys = floors.raised + floors.equal;
         row(
             "moved",
@@ -58,7 +65,7 @@ pub fn report_text(report: &Report) -> String {
         ));
         lines.push(format!("    remedy: {}", finding.remedy));
     }
-    if report.outcome != "refused" {
+    if report.outcome != "refused" || !report.claims_left_on.is_empty() {
         lines.extend(report.notes.iter().map(|note| format!("  note: {note}")));
     }
     if !report.next.is_empty() {
@@ -71,6 +78,7 @@ pub fn report_text(report: &Report) -> String {
 fn who_signs(report: &Report) -> String {
     match report.outcome.as_str() {
         "refused" => "as before; nothing was changed".to_owned(),
+        "unconfirmed" => format!("{}, as far as was seen; look", report.backup),
         "parked" if report.primary_seen_alive => {
             format!(
                 "perhaps {}: it was not seen stopped and barred; {} is",
@@ -85,6 +93,10 @@ fn who_signs(report: &Report) -> String {
 /// Findings, one line each, with the remedy under those that block.
 pub fn findings_text(findings: &[Finding]) -> String {
     let mut lines = Vec::new();
+    // A host that does not answer leaves many guards unknown, and one thing to do.
+    let silent = findings
+        .iter()
+        .any(|finding| finding.id == "reached" && finding.blocks());
     for finding in findings {
         let mark = match finding.verdict.as_str() {
             "pass" => "ok     ",
@@ -92,7 +104,8 @@ pub fn findings_text(findings: &[Finding]) -> String {
             _ => "UNKNOWN",
         };
         lines.push(format!("  {mark} {:<22} {}", finding.id, finding.why));
-        if finding.blocks() {
+        let one_cause = silent && finding.verdict == "unknown" && finding.id != "reached";
+        if finding.blocks() && !one_cause {
             lines.push(format!("          {:<22} remedy: {}", "", finding.remedy));
         }
     }

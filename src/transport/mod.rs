@@ -59,7 +59,7 @@ pub struct Fetched {
 
 /// Why a host gave no answer. Every kind is *unknown* to the guards; none means "stopped" (promise P3).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{host}: {kind}: {detail}")]
+#[error("{host}: {kind}{}", because(host, detail))]
 pub struct TransportError {
     /// The host as the operator named it.
     pub host: String,
@@ -136,4 +136,18 @@ pub struct Destination {
     pub jump_hosts: Vec<String>,
     /// Whether the held shell is opened with `sudo -n` (for users other than root).
     pub r#become: bool,
+}
+
+/// The detail, without what the message says already.
+fn because(host: &str, detail: &str) -> String {
+    let detail = detail
+        .trim()
+        .trim_start_matches(host)
+        .trim_start_matches(':')
+        .trim();
+    if detail.is_empty() {
+        String::new()
+    } else {
+        format!(": {detail}")
+    }
 }
