@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::journal::{Entry, Journal, JournalError, Record};
 use crate::perform::{Found, Happened, World, perform};
-use crate::protocol::{Command, Event, Outcome, State, Unexpected, command, step};
+use crate::protocol::{Command, Event, State, Unexpected, command, step};
 
 /// What the driver tells whoever looks on. Called between commands; must not block.
 pub trait Progress: Send + Sync {
@@ -137,35 +137,6 @@ fn recall(world: &mut World, records: &[Record]) {
         if let (Event::BackupStarted, Some(started)) = (record.event, fact("started_s").as_f64()) {
             memory.started_s = Some(started);
         }
-    }
-}
-
-/// What a run came to, in one word, for exit codes and reports. A parked state is `Parked`.
-pub fn outcome(state: State) -> Option<Outcome> {
-    match state {
-        State::Ended(outcome) => Some(outcome),
-        State::Parked(_) => Some(Outcome::Parked),
-        State::Preflight
-        | State::CheckingAgain
-        | State::Claiming
-        | State::BarringPrimary
-        | State::StoppingPrimary
-        | State::ProvingStopped
-        | State::StoppingAgain
-        | State::ProvingAgain
-        | State::Collecting
-        | State::Merging
-        | State::Importing
-        | State::ReadingBack
-        | State::JudgingStart
-        | State::StartingBackup
-        | State::LookingAtBackup
-        | State::JudgingRestart
-        | State::Watching
-        | State::HaltingBackup
-        | State::RebarringBackup
-        | State::RestoringPrimary
-        | State::Releasing(_) => None,
     }
 }
 

@@ -16,7 +16,7 @@ use super::{Failure, exit_code, session};
 use crate::config::{Config, HostConfig};
 use crate::demo::Demo;
 use crate::demo::faults::{self, Expected, FAULTS, Fault};
-use crate::driver::{DriveError, Driver, outcome};
+use crate::driver::{DriveError, Driver};
 use crate::journal::{FILE_NAME, Journal, RunRow};
 use crate::perform::World;
 use crate::protocol::{Event, State};
@@ -216,7 +216,7 @@ async fn conclude(
         signed_by(demo, signer, so_far + 2).await;
     }
     let verdict = demo.verdict();
-    let code = outcome(state).map_or(super::code::INTERNAL, exit_code);
+    let code = state.outcome().map_or(super::code::INTERNAL, exit_code);
     let expected = fault.map_or(Expected::Completed, |fault| fault.expected);
     let wanted = expected
         .exit_code_of_resume()

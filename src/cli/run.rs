@@ -8,7 +8,7 @@ use super::printing::{coloured, err_line, out_json, out_line, paint};
 use super::progress::Shown;
 use super::{Failure, confirm, exit_code, resume, session, signals};
 use crate::config::{Config, Plan};
-use crate::driver::{DriveError, Driver, outcome};
+use crate::driver::{DriveError, Driver};
 use crate::guards::{Evidence, Finding, Role, Stage, blocking};
 use crate::journal::{Journal, RunDir, RunLock, RunRow};
 use crate::observe::Hosts;
@@ -114,7 +114,7 @@ pub fn finish(global: &Global, journal: &Journal, dir: &RunDir, state: State) ->
             coloured(global, &std::io::stdout()),
         ));
     }
-    Ok(outcome(state).map_or(super::code::INTERNAL, exit_code))
+    Ok(state.outcome().map_or(super::code::INTERNAL, exit_code))
 }
 
 /// Looks at everything and changes nothing.

@@ -1,8 +1,8 @@
 //! The two hosts and their links: asking with patience, side by side, and counting sequential round trips.
 //! Must never take a lost line for an answer, and never try again what another try cannot change.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -44,11 +44,17 @@ impl Host {
 
     /// Remembers how the last attempt to open the connection ended, until the host answers.
     fn reached(&self, error: Option<TransportError>) {
-        *self.unreachable.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = error;
+        *self
+            .unreachable
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = error;
     }
 
     fn unreachable(&self) -> Option<TransportError> {
-        self.unreachable.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.unreachable
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
     }
 
     /// The name that the operator gave.
@@ -178,8 +184,10 @@ impl Hosts {
     /// Opens both connections side by side. A failure shows again, with its reason, at the first question.
     pub async fn connect(&self) {
         let deadline = Duration::from_secs(self.timeouts.connect_s);
-        let (a, b) =
-            tokio::join!(self.primary.link.connect(deadline), self.backup.link.connect(deadline));
+        let (a, b) = tokio::join!(
+            self.primary.link.connect(deadline),
+            self.backup.link.connect(deadline)
+        );
         self.primary.reached(a.err());
         self.backup.reached(b.err());
     }

@@ -6,6 +6,7 @@ mod claims;
 mod fence;
 mod halt;
 mod history;
+mod inclusion;
 mod memory;
 mod preflight;
 mod start;

@@ -1,34 +1,28 @@
 //! After the start: wait for the backup's first attestation, see it on chain, and see the primary still fenced. An
 //! alive primary ends the wait at once. Must never call a hand-over complete that was not seen from both ends.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::fence::{Reading, install, reading_of};
+use super::inclusion::on_chain;
 use super::{Done, Found, Happened, World};
-use crate::beacon::{
-    Included, block_questions, duties_question, liveness_question, read_inclusion, read_liveness,
-};
 use crate::clients::Install;
-use crate::guards::{Life, Role, life};
+use crate::guards::Role;
 use crate::observe::{Patience, client, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Output};
 
 /// Longest single wait on the backup, seconds.
 const STRETCH_S: u64 = 16;
-/// Seconds for one request to the beacon node.
-const HTTP_S: u64 = 5;
 
 /// The backup's first attestation, as its client tells it.
-struct First {
+pub(super) struct First {
     /// Unix seconds of the backup's clock.
-    at_s: f64,
+    pub(super) at_s: f64,
     /// The slot of that moment.
-    slot: u64,
+    pub(super) slot: u64,
 }
 
 /// How often the primary is read while the watch lasts, seconds.
@@ -156,7 +150,7 @@ async fn first_attestation(world: &World, found: &Found, give_up: Instant) -> Re
     }
 }
 
-fn at(at_s: f64, found: &Found) -> First {
+pub(super) fn at(at_s: f64, found: &Found) -> First {
     // Slots and seconds since genesis are far below 2^53; a time before genesis gives slot 0.
     let slot = ((at_s - found.genesis_time as f64) / found.seconds_per_slot)
         .floor()
@@ -201,113 +195,5 @@ fn await_output(outputs: &[Output]) -> Result<Waited, String> {
             .map(Waited::Seen)
             .ok_or_else(|| "the time of the first attestation cannot be read".to_owned()),
         None => Err("the wait gave no answer".to_owned()),
-    }
-}
-
-/// The slot of an attestation of ours that a block holds, or that the node saw live. Outer error: the backup's
-/// validator does not run any more, or is not known.
-async fn on_chain(
-    world: &World,
-    found: &Found,
-    first: &First,
-    give_up: Instant,
-) -> Result<Result<u64, String>, Happened> {
-    let install = install(&world.hosts.backup)?;
-    let prefix = client(&install)
-        .ok()
-        .and_then(|client| client.api_prefixes.first().copied())
-        .unwrap_or("/eth/v1");
-    let Some(url) = install.beacon_urls.first() else {
-        return Ok(Err("no beacon node is known".to_owned()));
-    };
-    let base = format!("{}{prefix}", url.trim_end_matches('/'));
-    let indices: BTreeSet<u64> = found.indices.iter().copied().collect();
-    // What the primary signed before its proven end may lie in the same blocks, and is no word of the backup's.
-    let after_proof = match (found.primary_ran, world.memory.proven_s) {
-        (true, Some(proven_s)) => at(proven_s, found).slot + 1,
-        (true, None) | (false, _) => 0,
-    };
-    let since = first.slot.saturating_sub(1).max(after_proof);
-    let mut upto = first.slot + 2;
-    loop {
-        let wait_s = ((found.seconds_per_slot * 4.0).ceil() as u64).max(4);
-        let epochs: BTreeSet<u64> = [since, upto]
-            .map(|slot| slot / found.slots_per_epoch.max(1))
-            .into_iter()
-            .collect();
-        let mut batch: Batch = vec![Call::new(
-            Op::AwaitHead,
-            [&base, &upto.to_string(), &wait_s.to_string()],
-        )];
-        batch.extend(
-            epochs
-                .iter()
-                .map(|epoch| liveness_question(url, prefix, *epoch, &indices, HTTP_S)),
-        );
-        batch.extend(
-            epochs
-                .iter()
-                .map(|epoch| duties_question(url, prefix, *epoch, &indices, HTTP_S)),
-        );
-        let duties = 1 + epochs.len();
-        let blocks = duties + epochs.len();
-        let questions = block_questions(url, prefix, first.slot, upto, HTTP_S);
-        let end = blocks + questions.len();
-        batch.extend(questions);
-        batch.extend(reading_calls(&install));
-        let reply = world
-            .hosts
-            .ask(Role::Backup, &batch, wait_s + 20, Patience::Once)
-            .await;
-        let why = match reply {
-            Err(error) => error.to_string(),
-            Ok(reply) if reply.outputs.len() < end => "the answer ends too early".to_owned(),
-            Ok(reply) => {
-                if let Life::Stopped(why) = life(&read_reading(&world.hosts.backup, &reply, end)) {
-                    return Err(Happened::new(Event::BackupDied, why));
-                }
-                match seen_on_chain(
-                    &reply.outputs[..end],
-                    duties,
-                    blocks,
-                    since,
-                    epochs.len() > 1,
-                    &indices,
-                ) {
-                    Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
-                    Ok(None) => format!("no block up to slot {upto} holds one"),
-                    Err(why) => why,
-                }
-            }
-        };
-        if Instant::now() >= give_up {
-            return Ok(Err(why));
-        }
-        upto += 1;
-    }
-}
-
-/// Some when an attestation of ours was seen: by the blocks with its slot, by liveness without.
-fn seen_on_chain(
-    outputs: &[Output],
-    duties: usize,
-    blocks: usize,
-    since: u64,
-    newer_epoch: bool,
-    indices: &BTreeSet<u64>,
-) -> Result<Option<Option<u64>>, String> {
-    let included: Result<BTreeSet<Included>, String> =
-        read_inclusion(&outputs[duties..blocks], &outputs[blocks..], since);
-    if let Ok(seen) = &included
-        && let Some(first) = seen.first()
-    {
-        return Ok(Some(Some(first.slot)));
-    }
-    // Liveness would also count what the primary signed earlier in the same epoch, so only the word on an epoch that
-    // began after the first attestation counts, and only where blocks cannot be read.
-    match (included, read_liveness(indices, &outputs[duties - 1])) {
-        (Ok(_), _) => Ok(None),
-        (Err(_), Ok(live)) if newer_epoch && !live.is_empty() => Ok(Some(None)),
-        (Err(why), _) => Err(why),
     }
 }

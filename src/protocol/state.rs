@@ -143,6 +143,14 @@ impl State {
         all
     }
 
+    /// What a run that rests here came to; a parked one is `Parked`. None while there is something to do.
+    pub fn outcome(self) -> Option<Outcome> {
+        if let State::Ended(outcome) = self {
+            return Some(outcome);
+        }
+        matches!(self, State::Parked(_)).then_some(Outcome::Parked)
+    }
+
     /// Whether the backup may have been started by this run when it is in this state.
     pub fn start_tried(self) -> bool {
         match self {

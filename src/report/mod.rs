@@ -7,7 +7,7 @@ mod text;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::driver::{gathered, outcome};
+use crate::driver::gathered;
 use crate::guards::Finding;
 use crate::journal::{JournalError, Record, Run};
 use crate::protocol::{Event, Outcome, State, replay};
@@ -105,7 +105,7 @@ impl Report {
         let facts = gathered(records);
         let number = |name: &str| facts.get(name).and_then(Value::as_u64);
         let last = records.last();
-        let word = outcome(state).map_or("running", Outcome::word);
+        let word = state.outcome().map_or("running", Outcome::word);
         let touched = records.iter().any(|record| record.event == Event::Claimed);
         let mut report = Report {
             schema: SCHEMA.to_owned(),
@@ -113,7 +113,7 @@ impl Report {
             outcome: word.to_owned(),
             state: state.to_string(),
             why: decisive(records).map_or_else(String::new, |record| record.why.clone()),
-            changed: touched && outcome(state) != Some(Outcome::Refused),
+            changed: touched && state.outcome() != Some(Outcome::Refused),
             generation: number("generation"),
             primary: run.primary.clone(),
             backup: run.backup.clone(),
@@ -180,7 +180,7 @@ fn carries_out(record: &Record) -> bool {
 }
 
 fn signer(run: &Run, state: State) -> Option<String> {
-    match outcome(state)? {
+    match state.outcome()? {
         Outcome::Completed | Outcome::Unconfirmed => Some(run.backup.clone()),
         Outcome::Restored => Some(run.primary.clone()),
         Outcome::Parked | Outcome::Refused => None,

@@ -6,34 +6,46 @@ use crate::protocol::{Outcome, Parking, State};
 
 /// Commands and notes for a run in this state.
 pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) {
-    let (a, b, run) = (&report.primary, &report.backup, &report.run);
-    let again = format!("failover --primary {a} --backup {b}");
     let mut notes = Vec::new();
     for host in &report.claims_left_on {
         notes.push(format!(
             "{host} still carries this run's claim; the next run from here takes it away"
         ));
     }
-    let commands = match state {
-        State::Ended(Outcome::Completed) => {
+    let commands = if let State::Ended(outcome) = state {
+        ended(report, outcome, &mut notes)
+    } else if let State::Parked(at) = state {
+        parked(report, at, &mut notes)
+    } else {
+        notes.push("the run is live: either a coordinator drives it now, or it was killed".to_owned());
+        vec![format!("failover resume {}", report.run)]
+    };
+    (commands, notes)
+}
+
+fn ended(report: &Report, outcome: Outcome, notes: &mut Vec<String>) -> Vec<String> {
+    let (a, b, run) = (&report.primary, &report.backup, &report.run);
+    let again = format!("failover --primary {a} --backup {b}");
+    match outcome {
+        Outcome::Completed => {
             notes.push(format!(
                 "{a} stays barred, also after a reboot; it is the standby now"
             ));
             vec![format!("failover audit --primary {b} --backup {a}")]
         }
-        State::Ended(Outcome::Unconfirmed) => {
+        Outcome::Unconfirmed => {
             notes.push(format!(
                 "{b} was started; look whether it attests, and whether {a} is still barred"
             ));
             vec![format!("failover status --primary {b} --backup {a}")]
         }
-        State::Ended(Outcome::Restored) => {
+        Outcome::Restored => {
             notes.push(format!(
                 "{a} signs as before; find out why the run was undone before trying again"
             ));
             vec![format!("failover report {run}"), format!("{again} --dry-run")]
         }
-        State::Ended(Outcome::Refused) => {
+        Outcome::Refused => {
             notes.extend(
                 report
                     .guards
@@ -43,7 +55,7 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
             );
             vec![format!("{again} --dry-run")]
         }
-        State::Ended(Outcome::Parked) if report.primary_seen_alive => {
+        Outcome::Parked if report.primary_seen_alive => {
             notes.push(format!(
                 "{a} was NOT seen stopped and barred after {b} had been started; {b} is stopped and barred. Look at {a} now"
             ));
@@ -52,7 +64,7 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
                 format!("failover halt {a}    # stop it too"),
             ]
         }
-        State::Ended(Outcome::Parked) => {
+        Outcome::Parked => {
             notes.push(
                 "nobody signs: both hosts are barred, and stay so until a run hands over again".to_owned(),
             );
@@ -61,26 +73,32 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
                 format!("failover --primary {b} --backup {a}    # back to {a}"),
             ]
         }
-        State::Parked(Parking::Fencing) => {
+    }
+}
+
+fn parked(report: &Report, at: Parking, notes: &mut Vec<String>) -> Vec<String> {
+    let (a, b, run) = (&report.primary, &report.backup, &report.run);
+    match at {
+        Parking::Fencing => {
             notes.push(format!("{b} was not started; {a} may or may not sign"));
             vec![
                 format!("failover resume {run}    # go on: fence {a} again"),
                 format!("failover resume {run} --undo    # go back: give {a} its right to sign back"),
             ]
         }
-        State::Parked(Parking::Restoring) => {
+        Parking::Restoring => {
             notes.push(format!(
                 "{b} was not started; {a} could not be seen signing again"
             ));
             vec![format!("failover resume {run}    # go on undoing")]
         }
-        State::Parked(Parking::Starting) => {
+        Parking::Starting => {
             notes.push(format!(
                 "{a} is fenced; a start of {b} was tried and {b} cannot be seen"
             ));
             vec![format!("failover resume {run}    # look at {b} again")]
         }
-        State::Parked(Parking::Halting) => {
+        Parking::Halting => {
             notes.push(format!(
                 "{b} HAS TO BE STOPPED and could not be seen stopped; {a} may live"
             ));
@@ -89,30 +107,5 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
                 format!("failover halt {a} {b}"),
             ]
         }
-        State::Preflight
-        | State::CheckingAgain
-        | State::Claiming
-        | State::BarringPrimary
-        | State::StoppingPrimary
-        | State::ProvingStopped
-        | State::StoppingAgain
-        | State::ProvingAgain
-        | State::Collecting
-        | State::Merging
-        | State::Importing
-        | State::ReadingBack
-        | State::JudgingStart
-        | State::StartingBackup
-        | State::LookingAtBackup
-        | State::JudgingRestart
-        | State::Watching
-        | State::HaltingBackup
-        | State::RebarringBackup
-        | State::RestoringPrimary
-        | State::Releasing(_) => {
-            notes.push("the run is live: either a coordinator drives it now, or it was killed".to_owned());
-            vec![format!("failover resume {run}")]
-        }
-    };
-    (commands, notes)
+    }
 }

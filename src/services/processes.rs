@@ -181,6 +181,9 @@ fn because(
     command: Option<&str>,
     open: bool,
 ) -> Option<String> {
+    if !open && command.is_some_and(|command| only_looks(command, directories)) {
+        return None;
+    }
     if let Some(program) = signature
         .programs
         .iter()
@@ -209,6 +212,34 @@ fn because(
         return Some(format!("its command line names {directory}"));
     }
     open.then(|| format!("it holds files open below {}", directories.join(" or ")))
+}
+
+/// Below here a host keeps private copies of databases, for looking (`remote.sh`, `fo_copy`).
+const COPIES: &str = "/var/lib/failover/work/";
+/// Flags that name the directory in which a client finds its keys and its database.
+const DATA_FLAGS: [&str; 4] = ["--rootDir", "--dataDir", "--datadir", "--data-dir"];
+
+/// What an audit or a preflight of ours starts beside a running validator: a question for the help, which starts
+/// nothing, or an export whose whole data directory is a private copy, where no keys lie. Without this, an audit in the
+/// middle of a hand-over would be taken for a signer. An export over the validator's own directory is none of these.
+fn only_looks(command: &str, directories: &[&str]) -> bool {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    if words.contains(&"--help") {
+        return true;
+    }
+    let of_flag = |at: usize| match words[at].split_once('=') {
+        Some((_, value)) => Some(value),
+        None => words.get(at + 1).copied(),
+    };
+    let mut data = (0..words.len())
+        .filter(|at| DATA_FLAGS.contains(&words[*at].split('=').next().unwrap_or_default()))
+        .map(of_flag)
+        .peekable();
+    words.contains(&"export")
+        && words.iter().any(|word| word.starts_with("slashing-protection"))
+        && data.peek().is_some()
+        && data.all(|value| value.is_some_and(|value| value.starts_with(COPIES)))
+        && !directories.iter().any(|directory| names(command, directory))
 }
 
 impl Program {
@@ -280,4 +311,36 @@ fn names(command: &str, directory: &str) -> bool {
             .and_then(|rest| rest.chars().next());
         !after.is_some_and(|char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.'))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that our own looks are no signers, and that nothing else hides behind their words.
+    #[test]
+    fn only_looks_are_looks() {
+        let own = ["/var/lib/lodestar/validator-db"];
+        let looks = [
+            "timeout -k 5 20 runuser -u lodestar -- /usr/bin/lodestar validator slashing-protection export --help",
+            "node /usr/bin/lodestar account validator slashing-protection export --rootDir /var/lib/failover/work/look-1.2 \
+             --file /var/lib/failover/work/look-1.2/export.json",
+            "validator slashing-protection-history export --datadir=/var/lib/failover/work/r.1 --accept-terms-of-use",
+        ];
+        for command in looks {
+            assert!(only_looks(command, &own), "{command}");
+        }
+        let signers = [
+            "node /usr/bin/lodestar validator --rootDir /var/lib/lodestar",
+            "node /usr/bin/lodestar validator slashing-protection export --dataDir /var/lib/lodestar --file \
+             /var/lib/failover/work/r/export.json",
+            "node lodestar validator slashing-protection export --file /var/lib/failover/work/r/export.json",
+            "node lodestar validator slashing-protection import --dataDir /var/lib/failover/work/r",
+            "node lodestar validator export slashing-protection --dataDir /var/lib/failover/work/r --rootDir /srv/x",
+            "validator --datadir /var/lib/failover/work/r",
+        ];
+        for command in signers {
+            assert!(!only_looks(command, &own), "{command}");
+        }
+    }
 }

@@ -1,0 +1,140 @@
+//! Whether an attestation of ours is on chain: by the blocks where they can be read, by liveness where they cannot.
+//! Must never take what the primary signed before its fence for a word of the backup's.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use super::fence::install;
+use super::watch::{First, at};
+use super::{Found, Happened, World};
+use crate::beacon::{
+    Included, block_questions, duties_question, liveness_question, read_inclusion, read_liveness,
+};
+use crate::clients::Install;
+use crate::guards::{Life, Role, life};
+use crate::observe::{Patience, client, read_reading, reading_calls};
+use crate::protocol::Event;
+use crate::transport::{Batch, Call, Op, Output};
+
+/// Seconds for one request to the beacon node.
+const HTTP_S: u64 = 5;
+
+/// The slot of an attestation of ours that a block holds, or that the node saw live. Outer error: the backup's
+/// validator does not run any more, or is not known.
+pub(super) async fn on_chain(
+    world: &World,
+    found: &Found,
+    first: &First,
+    give_up: Instant,
+) -> Result<Result<u64, String>, Happened> {
+    let install = install(&world.hosts.backup)?;
+    // What the primary signed before its proven end may lie in the same blocks, and is no word of the backup's.
+    let after_proof = match (found.primary_ran, world.memory.proven_s) {
+        (true, Some(proven_s)) => at(proven_s, found).slot + 1,
+        (true, None) | (false, _) => 0,
+    };
+    let since = first.slot.saturating_sub(1).max(after_proof);
+    let mut upto = first.slot + 2;
+    loop {
+        let wait_s = ((found.seconds_per_slot * 4.0).ceil() as u64).max(4);
+        let Some(look) = Look::new(&install, found, since, first.slot, upto, wait_s) else {
+            return Ok(Err("no beacon node is known".to_owned()));
+        };
+        let reply = world
+            .hosts
+            .ask(Role::Backup, &look.batch, wait_s + 20, Patience::Once)
+            .await;
+        let why = match reply {
+            Err(error) => error.to_string(),
+            Ok(reply) if reply.outputs.len() < look.end => "the answer ends too early".to_owned(),
+            Ok(reply) => {
+                if let Life::Stopped(why) = life(&read_reading(&world.hosts.backup, &reply, look.end)) {
+                    return Err(Happened::new(Event::BackupDied, why));
+                }
+                match look.seen(&reply.outputs) {
+                    Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
+                    Ok(None) => format!("no block up to slot {upto} holds one"),
+                    Err(why) => why,
+                }
+            }
+        };
+        if Instant::now() >= give_up {
+            return Ok(Err(why));
+        }
+        upto += 1;
+    }
+}
+
+/// One look at the chain: the batch, and where in it the answers lie.
+struct Look {
+    batch: Batch,
+    indices: BTreeSet<u64>,
+    since: u64,
+    newer_epoch: bool,
+    duties: usize,
+    blocks: usize,
+    end: usize,
+}
+
+impl Look {
+    fn new(install: &Install, found: &Found, since: u64, first: u64, upto: u64, wait_s: u64) -> Option<Look> {
+        let prefixes = client(install).ok().map(|client| client.api_prefixes)?;
+        let (url, prefix) = (install.beacon_urls.first()?, *prefixes.first()?);
+        let base = format!("{}{prefix}", url.trim_end_matches('/'));
+        let indices: BTreeSet<u64> = found.indices.iter().copied().collect();
+        let epochs: BTreeSet<u64> = [since, upto]
+            .map(|slot| slot / found.slots_per_epoch.max(1))
+            .into_iter()
+            .collect();
+        let mut batch: Batch = vec![Call::new(
+            Op::AwaitHead,
+            [&base, &upto.to_string(), &wait_s.to_string()],
+        )];
+        batch.extend(
+            epochs
+                .iter()
+                .map(|epoch| liveness_question(url, prefix, *epoch, &indices, HTTP_S)),
+        );
+        let duties = batch.len();
+        batch.extend(
+            epochs
+                .iter()
+                .map(|epoch| duties_question(url, prefix, *epoch, &indices, HTTP_S)),
+        );
+        let blocks = batch.len();
+        batch.extend(block_questions(url, prefix, first, upto, HTTP_S));
+        let end = batch.len();
+        batch.extend(reading_calls(install));
+        Some(Look {
+            batch,
+            indices,
+            since,
+            newer_epoch: epochs.len() > 1,
+            duties,
+            blocks,
+            end,
+        })
+    }
+
+    /// Some when an attestation of ours was seen: by the blocks with its slot, by liveness without.
+    fn seen(&self, outputs: &[Output]) -> Result<Option<Option<u64>>, String> {
+        let (duties, blocks) = (
+            &outputs[self.duties..self.blocks],
+            &outputs[self.blocks..self.end],
+        );
+        let included: Result<BTreeSet<Included>, String> = read_inclusion(duties, blocks, self.since);
+        if let Ok(seen) = &included
+            && let Some(first) = seen.first()
+        {
+            return Ok(Some(Some(first.slot)));
+        }
+        // Liveness would also count what the primary signed earlier in the same epoch, so only the word on an epoch that
+        // began after the first attestation counts, and only where blocks cannot be read.
+        match (included, read_liveness(&self.indices, &outputs[self.duties - 1])) {
+            (Ok(_), _) => Ok(None),
+            (Err(_), Ok(live)) if self.newer_epoch && !live.is_empty() => Ok(Some(None)),
+            (Err(why), _) => Err(why),
+        }
+    }
+}
