@@ -169,7 +169,7 @@ impl Hosts {
     }
 
     /// From now on only this machine may answer for a role.
-    pub fn expect(&mut self, role: Role, machine_id: &str) {
+    pub fn accept_only(&mut self, role: Role, machine_id: &str) {
         match role {
             Role::Primary => self.primary.machine_id = Some(machine_id.to_owned()),
             Role::Backup => self.backup.machine_id = Some(machine_id.to_owned()),

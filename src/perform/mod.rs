@@ -86,8 +86,8 @@ pub struct World {
 impl World {
     /// Takes up what the preflight found, now or in an earlier process: from here on only those machines may answer.
     pub fn remember(&mut self, found: Found) {
-        self.hosts.expect(Role::Primary, &found.primary_machine);
-        self.hosts.expect(Role::Backup, &found.backup_machine);
+        self.hosts.accept_only(Role::Primary, &found.primary_machine);
+        self.hosts.accept_only(Role::Backup, &found.backup_machine);
         self.memory.found = Some(found);
     }
 }
