@@ -76,8 +76,8 @@ async fn every_question_of_every_scene() {
     assert_eq!(
         table.print("one question"),
         counts(&[
-            ("Completed", 169),
-            ("Parked", 336),
+            ("Completed", 164),
+            ("Parked", 331),
             ("Parked(Fencing)", 52),
             ("Refused", 144),
             ("Restored", 194)

@@ -244,3 +244,30 @@ async fn backup_dies_while_watched() {
     halted(&rig);
     rig.assert_clean("r1");
 }
+
+/// Proves that a backup whose validator was started by hand in mid-run forbids giving the primary back: no stop
+/// reaches it, it may have signed, and the run says that it could not be halted until it has ended.
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_lives_forbids_undo() {
+    let rig = rig();
+    rig.change(A, |host| host.quirks.export_fails = true);
+    rig.change(B, |host| {
+        host.timing.by_hand_to_signing = Duration::from_secs(86_400)
+    });
+    arm(
+        &rig,
+        A,
+        |call| call.op == Op::Stop,
+        When::After,
+        |hosts, now| hosts[B].start_by_hand(now),
+    );
+    let state = rig.run("r1").await;
+    println!("{}", rig.story("r1"));
+    assert_eq!(state, State::Parked(Parking::Halting), "{}", rig.story("r1"));
+    assert!(!rig.lives(A) && rig.barred(A) && rig.barred(B));
+    rig.world.with_host(B, |host, now| host.stop_by_hand(now));
+    assert_eq!(rig.resume("r1").await, PARKED, "{}", rig.story("r1"));
+    assert!(!rig.lives(A));
+    halted(&rig);
+    rig.assert_clean("r1");
+}
