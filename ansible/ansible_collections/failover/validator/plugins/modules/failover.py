@@ -140,6 +140,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changed:
+  description:
+    - Whether either host was changed, as the document says; in check mode, whether a run would change them.
+    - Without a document that can be believed it means nothing.
+  returned: always
+  type: bool
 outcome:
   description:
     - What the program came to. V(completed), V(refused), V(restored), V(parked), V(unconfirmed); in check mode V(ready)
