@@ -76,7 +76,7 @@ options:
   timeout:
     description:
       - Seconds after which the program is asked to stop (SIGTERM). It parks at the next safe point and is then waited
-        for; it is never killed. The task fails, whatever the program comes to.
+        for; it is never killed. The task fails, whatever the program comes to. Needs C(timeout) of GNU coreutils.
       - Give more than a run can take, which includes three epochs in which the backup's first attestation is awaited.
     type: int
     default: 3600
@@ -140,6 +140,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changed:
+  description:
+    - Whether either host was changed, as the document says; in check mode, whether a run would change them.
+    - Without a document that can be believed it means nothing.
+  returned: always
+  type: bool
 outcome:
   description:
     - What the program came to. V(completed), V(refused), V(restored), V(parked), V(unconfirmed); in check mode V(ready)
@@ -224,8 +230,7 @@ stdout:
 """
 
 import json
-import os
-import subprocess
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -271,6 +276,8 @@ def main():
         ),
         supports_check_mode=True,
     )
+    if module.params["timeout"] < 1:
+        module.fail_json(msg="timeout must be at least 1 second", outcome="unknown")
     wanted = AUDIT if module.params["state"] == "audited" else PLAN if module.check_mode else RUN
     cmd = command(module, wanted)
     rc, stdout, stderr, late = run(module, cmd)
@@ -310,23 +317,15 @@ def command(module, wanted):
 
 def run(module, cmd):
     """Runs the program to its end. After the timeout it is asked once to park, and waited for."""
-    environment = dict(os.environ)
-    environment.update((name, str(value)) for name, value in module.params["environment"].items())
+    environment = dict((name, str(value)) for name, value in module.params["environment"].items())
     if module.params["state_dir"]:
         environment["FAILOVER_STATE_DIR"] = module.params["state_dir"]
-    late = False
-    with open(os.devnull) as nothing:
-        try:
-            process = subprocess.Popen(cmd, env=environment, stdin=nothing, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        except OSError as error:
-            module.fail_json(msg="{0} could not be started: {1}".format(cmd[0], error), outcome="unknown", cmd=cmd)
-        try:
-            stdout, stderr = process.communicate(timeout=module.params["timeout"])
-        except subprocess.TimeoutExpired:
-            late = True
-            process.terminate()
-            stdout, stderr = process.communicate()
-    return process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"), late
+    # In the foreground, or timeout would signal its whole group too: a second signal makes the program leave at once.
+    limit = module.params["timeout"]
+    patient = [module.get_bin_path("timeout", required=True), "--foreground", "--preserve-status", "--signal=TERM", str(limit)]
+    began = time.time()
+    rc, stdout, stderr = module.run_command(patient + cmd, environ_update=environment, expand_user_and_vars=False, errors="replace")
+    return rc, stdout, stderr, time.time() - began >= limit
 
 
 def believed(stdout, rc, wanted, given):
