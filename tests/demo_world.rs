@@ -25,10 +25,8 @@ async fn pass(seconds: u64) {
 }
 
 async fn ask(world: &World, host: usize, op: Op, args: &[&str]) -> Output {
-    world
-        .perform(host, &Call::new(op, args))
-        .await
-        .expect("the host answers")
+    let answer = world.perform(host, &Call::new(op, args)).await;
+    answer.expect("the host answers")
 }
 
 fn value<'a>(text: &'a str, key: &str) -> &'a str {

@@ -8,13 +8,13 @@
     reason = "tests end on the first surprise"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
 use failover::guards::{
     Bar, Beacon, Claim, Disk, Evidence, Execution, FenceReading, GUARDS, Generation, Genesis, HostEvidence,
     Identity, Papers, Policy, Process, Processes, Protection, RunEvidence, Seen, Spec, Stage, Syncing, Unit,
     ValidatorStatus, blocking, judge,
 };
 use failover::protection::{FloorMap, Floors, PublicKey};
+use std::collections::{BTreeMap, BTreeSet};
 const LOCK: &str = "/etc/failover/VALIDATOR_LOCKED";
 const ROOT: &str = "0x00000000000000000000000000000000000000000000000000000000000000aa";
 const OTHER_ROOT: &str = "0x00000000000000000000000000000000000000000000000000000000000000bb";

@@ -16,14 +16,14 @@ const COMMANDS: [&str; 9] = [
 
 #[test]
 fn the_program() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     assert_shown("help", &sandbox.says(&["--help"]));
     assert_shown("help-short", &sandbox.says(&["-h"]));
 }
 
 #[test]
 fn every_command() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     for command in COMMANDS {
         assert_shown(&format!("help-{command}"), &sandbox.says(&[command, "--help"]));
     }
@@ -36,7 +36,7 @@ fn every_command() {
 /// Proves that no command is without a snapshot: the help names those that are listed here, and no more.
 #[test]
 fn no_command_is_forgotten() {
-    let (code, text) = Sandbox::new().run(&["-h"]);
+    let (code, text) = Sandbox::fresh().run(&["-h"]);
     assert_eq!(code, 0);
     let listed: Vec<&str> = text
         .lines()
@@ -53,7 +53,7 @@ fn no_command_is_forgotten() {
 /// Proves that the exit codes in the help are those of `docs/operating.md`.
 #[test]
 fn every_exit_code_is_in_the_help_and_in_the_page() {
-    let (_, help) = Sandbox::new().run(&["--help"]);
+    let (_, help) = Sandbox::fresh().run(&["--help"]);
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md")).unwrap();
     for (code, word) in [
@@ -78,7 +78,7 @@ fn every_exit_code_is_in_the_help_and_in_the_page() {
 
 #[test]
 fn completions_for_every_shell() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     let (code, bash) = sandbox.run(&["completions", "bash"]);
     assert_eq!(code, 0);
     assert!(
@@ -97,7 +97,7 @@ fn completions_for_every_shell() {
 
 #[test]
 fn faults_of_the_demo() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     assert_shown("demo-fault-list", &sandbox.says(&["demo", "--fault", "list"]));
     assert_shown(
         "demo-fault-unknown",

@@ -22,7 +22,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub fn new() -> Sandbox {
+    pub fn fresh() -> Sandbox {
         let directory = tempfile::Builder::new()
             .prefix("failover-cli-")
             .tempdir()

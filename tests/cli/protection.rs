@@ -23,7 +23,7 @@ fn vote(source: u64, target: u64, root: &str) -> String {
 }
 
 fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     sandbox.write(
         "a.json",
         &interchange(ROOT, r#"{"slot":"100"}"#, &vote(10, 11, "0a")),

@@ -15,7 +15,7 @@ fn with(args: &[&'static str]) -> Vec<&'static str> {
 }
 
 fn sandbox(config: &str) -> Sandbox {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     sandbox.write("failover.toml", config);
     sandbox.write("known_hosts", "");
     sandbox

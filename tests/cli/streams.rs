@@ -8,7 +8,7 @@ use crate::Sandbox;
 /// Proves that a pipe which is closed before anything is written ends the program quietly, whatever it prints.
 #[test]
 fn a_closed_pipe_is_no_panic() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     for args in [
         &["--help"][..],
         &["completions", "bash"],
@@ -40,7 +40,7 @@ fn a_closed_pipe_is_no_panic() {
 /// Proves that a refusal reaches a person although nobody reads stderr: by the exit code.
 #[test]
 fn a_closed_stderr_is_no_panic() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = Command::new(env!("CARGO_BIN_EXE_failover"))
@@ -58,7 +58,7 @@ fn a_closed_stderr_is_no_panic() {
 /// Proves that a pipe gets no colours unless they were asked for by name.
 #[test]
 fn colours_only_on_request() {
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::fresh();
     sandbox.write("failover.toml", "[ssh]\ntransport = \"russh\"\nport = 1\n");
     let args = [
         "--config",

@@ -5,38 +5,94 @@ use sha2::{Digest, Sha256};
 use super::rooted::{Rooted, read, value};
 use super::*;
 
+/// Proves that no state of a database is lost: each is archived once, a tampered copy is noticed, and what is put back
+/// replaces a failed import only on a host that stands, for the run that holds it.
 #[tokio::test]
-async fn an_archive_is_made_once_and_a_changed_copy_is_noticed() {
+async fn every_state_is_archived_once_and_put_back_only_on_a_host_that_stands() {
     let host = Rooted::new();
     host.write("data/db/one", "1");
     host.write("data/db/deep er/two", "2");
     let (db, run) = (host.text("data/db"), "run-1");
     let first = host.call(Op::Archive, [run, &db]).await;
     assert_eq!(first.status, 0);
-    let copy = host.state("archive/run-1/old");
+    let copy = host.state("archive/run-1/1/old");
     assert_eq!(value(&first, "archive").as_deref(), copy.to_str());
+    let again = host.call(Op::Archive, [run, &db]).await;
+    assert_eq!(
+        (again.status, &again.stdout),
+        (0, &first.stdout),
+        "the same state is not copied again"
+    );
     host.write("data/db/one", "newer");
     let second = host.call(Op::Archive, [run, &db]).await;
+    let newer = host.state("archive/run-1/2/old");
+    assert_eq!(value(&second, "archive").as_deref(), newer.to_str());
     assert_eq!(
-        (second.status, &second.stdout),
-        (0, &first.stdout),
-        "the old copy stands"
+        (read(&copy.join("one")), read(&newer.join("one"))),
+        ("1".into(), "newer".into())
     );
-    assert_eq!(read(&copy.join("one")), "1");
 
-    let back = host.call(Op::PutBack, [run, &db]).await;
-    assert_eq!((back.status, back.stdout.as_str()), (0, "put_back=yes\n"));
-    assert_eq!(read(&host.at("data/db/one")), "1");
+    host.write("data/db/one", "a failed import");
+    let lock = host.text("lock");
+    let back = [run, &db, "v.service", &lock];
+    std::fs::create_dir_all(host.at("sys/fs/cgroup")).unwrap();
+    assert_eq!(host.call(Op::PutBack, back).await.status, 9, "no lock");
+    host.write("lock", "");
+    host.shim("systemctl", "echo active");
+    assert_eq!(host.call(Op::PutBack, back).await.status, 9, "it runs");
+    host.shim("systemctl", "echo inactive");
+    assert_eq!(host.call(Op::PutBack, back).await.status, 9, "no claim");
+    assert_eq!(read(&host.at("data/db/one")), "a failed import");
+    host.call(Op::Claim, [run, r#"{"run":"run-1"}"#]).await;
+    let done = host.call(Op::PutBack, back).await;
+    assert_eq!((done.status, done.stdout.as_str()), (0, "put_back=yes\n"));
+    assert_eq!(read(&host.at("data/db/one")), "newer", "the newest state");
     assert_eq!(
-        read(&host.state("archive/run-1/failed/one")),
-        "newer",
+        read(&host.at("data/db.failover-failed.1/one")),
+        "a failed import",
         "nothing is lost"
     );
+    assert_eq!(
+        host.call(Op::PutBack, back).await.stdout,
+        "put_back=same\n",
+        "once more changes nothing"
+    );
 
-    std::fs::write(copy.join("one"), "tampered").unwrap();
+    std::fs::write(newer.join("one"), "tampered").unwrap();
     assert_eq!(host.call(Op::Archive, [run, &db]).await.status, 4);
-    assert_eq!(host.call(Op::PutBack, [run, &db]).await.status, 4);
-    assert_eq!(read(&host.at("data/db/one")), "1");
+    assert_eq!(host.call(Op::PutBack, back).await.status, 4);
+    assert_eq!(read(&host.at("data/db/one")), "newer");
+}
+
+/// Proves that a batch does not go on behind a step that failed, but for what only makes safer.
+#[tokio::test]
+async fn nothing_is_begun_behind_a_step_that_failed() {
+    let host = Rooted::new();
+    host.write(
+        "var/lib/failover/generation.json",
+        r#"{"generation":9,"run":"other"}"#,
+    );
+    host.write("lock", "");
+    host.shim("systemctl", "echo \"$@\" >>\"$FO_ROOT/ran\"");
+    let lock = host.text("lock");
+    let unbar = Call::new(Op::Unbar, ["v.service", &lock, "enable"]);
+    let start = Call::new(Op::Start, ["v.service", "5"]);
+    let lower = Call::new(Op::Generation, ["5", r#"{"generation":5,"run":"r"}"#]);
+    let statuses = host.batch(vec![lower, unbar.clone(), start.clone()]).await;
+    assert_eq!(statuses, [3, 125, 125]);
+    let equal = Call::new(Op::Generation, ["9", r#"{"generation":9,"run":"r"}"#]);
+    assert_eq!(
+        host.batch(vec![equal, start.clone()]).await,
+        [3, 125],
+        "an equal number of another run"
+    );
+    let mine = Call::new(Op::Mine, ["r"]);
+    let bar = Call::new(Op::Bar, ["v.service", &lock, "text"]);
+    assert_eq!(
+        host.batch(vec![mine, bar, unbar, start]).await,
+        [9, 125, 125, 125]
+    );
+    assert!(host.at("lock").exists() && !host.at("ran").exists());
 }
 
 #[tokio::test]
@@ -46,7 +102,7 @@ async fn an_archive_of_a_link_holds_the_content_and_not_the_link() {
     host.write("data/x", "");
     std::os::unix::fs::symlink(host.at("disk/db"), host.at("data/db")).unwrap();
     assert_eq!(host.call(Op::WorkDir, ["run-1", ""]).await.status, 0);
-    for (op, copy) in [(Op::Archive, "archive/run-1/old"), (Op::Copy, "work/run-1/db")] {
+    for (op, copy) in [(Op::Archive, "archive/run-1/1/old"), (Op::Copy, "work/run-1/db")] {
         host.write("disk/db/one", "1");
         assert_eq!(host.call(op, ["run-1", &host.text("data/db")]).await.status, 0);
         host.write("disk/db/one", "newer");
@@ -59,13 +115,13 @@ async fn an_interrupted_archive_is_made_again() {
     let host = Rooted::new();
     host.write("data/db", "whole");
     for left in ["old.part", "old"] {
-        host.write(&format!("var/lib/failover/archive/r/{left}"), "half");
+        host.write(&format!("var/lib/failover/archive/r/1/{left}"), "half");
     }
     assert_eq!(
         host.call(Op::Archive, ["r", &host.text("data/db")]).await.status,
         0
     );
-    assert_eq!(read(&host.state("archive/r/old")), "whole");
+    assert_eq!(read(&host.state("archive/r/1/old")), "whole");
 }
 
 #[tokio::test]

@@ -51,6 +51,12 @@ impl Rooted {
         shim(&self.at("shims"), name, script);
     }
 
+    /// The exit statuses of calls that travel together.
+    pub async fn batch(&self, calls: Vec<Call>) -> Vec<i32> {
+        let reply = self.transport.ask(&calls, AMPLE).await.unwrap();
+        reply.outputs.iter().map(|output| output.status).collect()
+    }
+
     pub async fn call<const N: usize>(&self, op: Op, args: [&str; N]) -> Output {
         let reply = self
             .transport
