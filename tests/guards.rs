@@ -110,6 +110,7 @@ fn host(name: &str, running: bool) -> HostEvidence {
         bar: Seen::Known(Bar {
             lock_path: LOCK.to_owned(),
             lock: (!running).then(|| "barred".to_owned()),
+            lock_id: (!running).then(|| "1:2:3".to_owned()),
             gate: !running,
         }),
         processes: Seen::Known(Processes {
@@ -172,6 +173,7 @@ fn healthy(stage: Stage) -> Evidence {
             machine_id: "machine of a".to_owned(),
             boot_id: "boot of a".to_owned(),
             main_start_us: 5_000_000,
+            lock_id: "1:2:3".to_owned(),
         };
         evidence.run = RunEvidence {
             id: Some("r1".to_owned()),
@@ -238,6 +240,7 @@ const CASES: &[Case] = &[
     (&["primary-fenced"], S, R, |e| known(&mut e.primary.bar).lock = None),
     (&["primary-fenced"], S, R, |e| known(&mut e.primary.unit).asserts_absent.clear()),
     (&["primary-fenced"], S, R, |e| known(&mut e.primary.unit).main_start_us += 1),
+    (&["primary-fenced"], S, R, |e| known(&mut e.primary.bar).lock_id = Some("1:9:9".to_owned())),
     (&["primary-fenced"], S, R, |e| known(&mut e.primary.identity).machine_id = "another".to_owned()),
     (&["primary-fenced"], S, R, |e| known(&mut e.primary.identity).boot_id = "another boot".to_owned()),
     (&["primary-fenced"], S, R, |e| e.run.fence_left_s = Some(-0.1)),

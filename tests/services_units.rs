@@ -239,7 +239,12 @@ fn bar_text(lock: &str, gate: &str) -> Output {
             format!("{name}=present\n{name}.base64={content}\n")
         }
     };
-    said(&format!("{}{}", shown("lock", lock), shown("gate", gate)))
+    let id = if matches!(lock, "" | "?") {
+        ""
+    } else {
+        "lock.id=64768:12:1700000000\n"
+    };
+    said(&format!("{}{id}{}", shown("lock", lock), shown("gate", gate)))
 }
 
 fn gate_for(lock: &str) -> String {
@@ -253,13 +258,14 @@ fn the_bar_on_disk_is_read_strictly() {
         Bar {
             lock_path: LOCK.to_string(),
             lock: None,
+            lock_id: None,
             gate: false
         }
     );
     let whole = read_bar(LOCK, &bar_text("barred by run 7\n", &gate_for(LOCK))).unwrap();
     assert_eq!(
-        (whole.lock.as_deref(), whole.gate),
-        (Some("barred by run 7\n"), true)
+        (whole.lock.as_deref(), whole.lock_id.as_deref(), whole.gate),
+        (Some("barred by run 7\n"), Some("64768:12:1700000000"), true)
     );
     for gate in [
         gate_for("/etc/other"),
@@ -275,6 +281,7 @@ fn the_bar_on_disk_is_read_strictly() {
         bar_text("x", "?"),
         said("lock=absent\n"),
         said("lock=present\ngate=absent\n"),
+        said("lock=present\nlock.base64=eA==\ngate=absent\n"),
     ] {
         assert!(read_bar(LOCK, &output).is_err(), "{output:?}");
     }

@@ -43,7 +43,7 @@ pub fn questions(url: &str, prefix: &str, execution_url: Option<&str>, timeout_s
 /// What a node answered to [`questions`]; each answer stands for itself. Validators are asked separately.
 pub fn read(url: &str, outputs: &[Output]) -> Beacon {
     Beacon {
-        url: url.to_string(),
+        url: shown(url),
         version: seen(outputs, 0, |value| text(data(value)?, "version")),
         genesis: seen(outputs, 1, genesis),
         spec: seen(outputs, 2, spec),
@@ -68,6 +68,20 @@ pub fn read_execution(output: &Output) -> Result<Execution, String> {
         Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err("eth_syncing answers neither false nor its progress".to_string())
         }
+    }
+}
+
+/// A URL as it may be shown and journalled: without user and password.
+pub fn shown(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            format!(
+                "{scheme}://{}{path}",
+                authority.rsplit('@').next().unwrap_or_default()
+            )
+        }
+        None => url.to_owned(),
     }
 }
 

@@ -7,12 +7,13 @@ use super::args::{Global, PairArgs, RunArgs};
 use super::printing::{coloured, err_line, out_json, out_line, paint};
 use super::progress::Shown;
 use super::{Failure, confirm, exit_code, resume, session, signals};
+use crate::beacon::shown;
 use crate::config::{Config, Plan};
 use crate::driver::{DriveError, Driver};
 use crate::guards::{Evidence, Finding, Role, Stage, blocking};
 use crate::journal::{Journal, RunDir, RunLock, RunRow};
 use crate::observe::Hosts;
-use crate::perform::{World, audit};
+use crate::perform::{World, already_done, audit};
 use crate::protocol::{Event, Outcome, State};
 use crate::report::{Report, findings_text, report_text};
 
@@ -47,7 +48,8 @@ pub async fn run(global: &Global, pair: PairArgs, args: RunArgs) -> Result<u8, F
             coloured(global, &std::io::stderr()),
         ));
         hosts.close().await;
-        if !blocking(&findings).is_empty() {
+        let done = already_done(&seen, &format!("{primary}->{backup}")).is_some();
+        if !done && !blocking(&findings).is_empty() {
             err_line("REFUSED: nothing was changed.");
             return Ok(exit_code(Outcome::Refused));
         }
@@ -134,14 +136,20 @@ pub fn finish(global: &Global, journal: &Journal, dir: &RunDir, state: State) ->
 async fn dry_run(global: &Global, plan: &Plan) -> Result<u8, Failure> {
     let mut hosts = session::hosts(plan)?;
     let (seen, findings) = audit(&mut hosts, plan, Stage::Preflight, session::ended_runs_if_any()).await;
-    let refused = !blocking(&findings).is_empty();
+    let done = already_done(&seen, &format!("{}->{}", plan.primary.name, plan.backup.name));
+    let refused = done.is_none() && !blocking(&findings).is_empty();
+    let outcome = match (done, refused) {
+        (Some(_), _) => "completed",
+        (None, true) => "refused",
+        (None, false) => "ready",
+    };
     if global.json {
         out_json(&json!({
             "schema": "failover.plan/1",
             "dry_run": true,
             "changed": false,
-            "ready": !refused,
-            "outcome": if refused { "refused" } else { "ready" },
+            "ready": outcome == "ready",
+            "outcome": outcome,
             "primary": plan.primary.name,
             "backup": plan.backup.name,
             "guards": findings,
@@ -151,10 +159,10 @@ async fn dry_run(global: &Global, plan: &Plan) -> Result<u8, Failure> {
     } else {
         let text = plan_text(plan, &hosts, &seen, &findings);
         out_line(&paint(&text, coloured(global, &std::io::stdout())));
-        out_line(if refused {
-            "REFUSED: nothing was changed."
-        } else {
-            "ready: every guard passed; nothing was changed."
+        out_line(match outcome {
+            "completed" => "COMPLETED before: there is nothing to do; nothing was changed.",
+            "refused" => "REFUSED: nothing was changed.",
+            _ => "ready: every guard passed; nothing was changed.",
         });
     }
     hosts.close().await;
@@ -181,7 +189,10 @@ pub fn plan_text(plan: &Plan, hosts: &Hosts, seen: &Evidence, findings: &[Findin
                     &install.user
                 },
                 install.database,
-                install.beacon_urls.first().map_or("none", String::as_str),
+                install
+                    .beacon_urls
+                    .first()
+                    .map_or("none".to_owned(), |url| shown(url)),
                 install.lock_file,
                 evidence
                     .identity

@@ -125,10 +125,12 @@ impl Config {
                 format!("{backup} is also the primary; name two hosts"),
             ));
         }
-        if self.checks.count == 0 || !(self.checks.interval_s >= 0.0 && self.checks.interval_s <= 60.0) {
+        // Looser than this and a restart that is pending would pass between two readings: nobody may ask for it.
+        let span = (f64::from(self.checks.count) - 1.0) * self.checks.interval_s;
+        if self.checks.count < 2 || !(self.checks.interval_s.is_finite() && (1.0..=600.0).contains(&span)) {
             return Err(value(
-                "checks",
-                "count must be at least 1 and interval_s between 0 and 60",
+                "checks (or --checks, --check-interval)",
+                "at least 2 readings, spread over at least 1 s and at most 600 s",
             ));
         }
         let window = f64::from(self.checks.count) * self.checks.interval_s;

@@ -113,8 +113,11 @@ pub struct FenceReading {
     pub machine_id: String,
     /// Boot in which the proof was taken.
     pub boot_id: String,
-    /// When systemd last started the unit's main process, microseconds since that boot; 0 = never in that boot.
+    /// When systemd last started the unit's main process, microseconds since that boot. 0 also for a unit that systemd
+    /// has unloaded since, so that 0 proves little by itself.
     pub main_start_us: u64,
+    /// Which lock barred it: as long as it is this one, the gate was never lifted.
+    pub lock_id: String,
 }
 
 /// What was seen of one host.
@@ -207,6 +210,8 @@ pub struct Bar {
     pub lock_path: String,
     /// Content of the lock file when it is there.
     pub lock: Option<String>,
+    /// Which file it is (device, inode, change time); a lock that was taken away and put back is another.
+    pub lock_id: Option<String>,
     /// Whether the drop-in lies in its place.
     pub gate: bool,
 }

@@ -192,18 +192,23 @@ pub(super) fn primary_fenced(evidence: &Evidence, _: Stage) -> Verdict {
         Life::Alive(why) => Verdict::Refuse(why),
         Life::Unknown(why) => Verdict::Unknown(why),
     };
-    let unbroken = match (host.identity.known(), host.unit.known()) {
-        (Ok(identity), _) if identity.machine_id != fence.machine_id => Verdict::Refuse(format!(
+    let unbroken = match (host.identity.known(), host.unit.known(), host.bar.known()) {
+        (Ok(identity), _, _) if identity.machine_id != fence.machine_id => Verdict::Refuse(format!(
             "{}: another machine answers ({})",
             host.name, identity.machine_id
         )),
-        (Ok(identity), Ok(unit)) => {
+        (Ok(_), _, Ok(bar)) if bar.lock_id.as_ref() != Some(&fence.lock_id) => Verdict::Refuse(format!(
+            "{}: its lock was taken away and put back since the proof",
+            host.name
+        )),
+        (Ok(identity), Ok(unit), Ok(_)) => {
             let not_since = if identity.boot_id == fence.boot_id {
                 fence.main_start_us
             } else {
                 0
             };
-            if unit.main_start_us == not_since {
+            // systemd forgets the time of a unit that it unloads, so a smaller number says nothing.
+            if unit.main_start_us <= not_since {
                 Verdict::Pass("not started since the proof".to_owned())
             } else {
                 Verdict::Refuse(format!(
@@ -212,7 +217,7 @@ pub(super) fn primary_fenced(evidence: &Evidence, _: Stage) -> Verdict {
                 ))
             }
         }
-        (Err(why), _) | (_, Err(why)) => Verdict::Unknown(why.to_owned()),
+        (Err(why), _, _) | (_, Err(why), _) | (_, _, Err(why)) => Verdict::Unknown(why.to_owned()),
     };
     all([stopped, stands_barred(host), unbroken, untouched(evidence)])
 }

@@ -146,7 +146,10 @@ async fn ask_for_validators(hosts: &Hosts, evidence: &mut Evidence, patience: Pa
         return;
     }
     let prefix = client.api_prefixes.first().copied().unwrap_or("/eth/v1");
-    let calls = beacon::validators_questions(&node.url, prefix, &keys, HTTP_S);
+    let Some(url) = install.beacon_urls.first() else {
+        return;
+    };
+    let calls = beacon::validators_questions(url, prefix, &keys, HTTP_S);
     let reply = hosts.ask(Role::Backup, &calls, 10, patience).await;
     node.validators = Seen::from_result(
         reply

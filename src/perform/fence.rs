@@ -96,8 +96,14 @@ pub(super) async fn bar_primary(world: &mut World) -> Done {
         .get(1)
         .map_or(Err("no answer".to_owned()), |paper| paper.ok().map(|_| ()));
     if let Err(why) = paper {
+        // Only a paper that lies there and says otherwise is somebody else's; a busy host is not.
+        let refused = reply.outputs.get(1).is_some_and(|paper| paper.status == 3);
         return Ok(Happened::new(
-            Event::ClaimLost,
+            if refused {
+                Event::ClaimLost
+            } else {
+                Event::LineLost
+            },
             format!("{}: generation: {why}", world.hosts.primary.name()),
         ));
     }
@@ -177,14 +183,22 @@ pub(super) fn reading_of(seen: &HostEvidence) -> Reading {
         Verdict::Unknown(why) => return Reading::Unknown(why),
         Verdict::Pass(_) => {}
     }
-    match (seen.identity.known(), seen.unit.known()) {
-        (Ok(identity), Ok(unit)) => Reading::Positive(FenceReading {
-            machine_id: identity.machine_id.clone(),
-            boot_id: identity.boot_id.clone(),
-            main_start_us: unit.main_start_us,
-        }),
-        (Err(why), _) | (_, Err(why)) => Reading::Unknown(why.to_owned()),
+    match fence_reading(seen) {
+        Ok(reading) => Reading::Positive(reading),
+        Err(why) => Reading::Unknown(why),
     }
+}
+
+/// What a later reading of a host that stands is compared with.
+pub(super) fn fence_reading(seen: &HostEvidence) -> Result<FenceReading, String> {
+    let (identity, unit, bar) = (seen.identity.known()?, seen.unit.known()?, seen.bar.known()?);
+    let lock_id = bar.lock_id.clone().ok_or("which lock it is was not read")?;
+    Ok(FenceReading {
+        machine_id: identity.machine_id.clone(),
+        boot_id: identity.boot_id.clone(),
+        main_start_us: unit.main_start_us,
+        lock_id,
+    })
 }
 
 /// How proving a host's stop ended.

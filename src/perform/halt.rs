@@ -46,13 +46,15 @@ async fn halted(world: &World) -> Result<String, Happened> {
          run {}\ngeneration 0\n",
         world.run.coordinator, world.run.id
     );
+    let stop = Call::new(Op::Stop, [install.unit.clone(), limit_s.to_string()]);
     let batch = vec![
+        stop.clone(),
         Call::new(Op::Bar, [&install.unit, &install.lock_file, &text]),
-        Call::new(Op::Stop, [install.unit.clone(), limit_s.to_string()]),
+        stop,
     ];
     world
         .hosts
-        .ask(Role::Backup, &batch, limit_s + 20, Patience::Retry)
+        .ask(Role::Backup, &batch, 2 * limit_s + 40, Patience::Retry)
         .await?;
     match prove(world, Role::Backup, None).await {
         Proof::Positive(proof) => Ok(format!(

@@ -35,9 +35,12 @@ pub(super) async fn collect(world: &mut World) -> Done {
         .hosts
         .ask_both(&primary_batch, &backup_batch, limit_s, Patience::Once)
         .await;
+    // The backup first: that it has run has to be known before anything else sends the run elsewhere.
+    if let Ok(b) = &b {
+        stood(&world.hosts.backup, b, Event::BackupHasRun, Event::CollectFailed)?;
+    }
     let (a, b) = (a?, b?);
-    stood(&world.hosts.primary, &a, Event::SeenAlive)?;
-    stood(&world.hosts.backup, &b, Event::BackupHasRun)?;
+    stood(&world.hosts.primary, &a, Event::SeenAlive, Event::CollectFailed)?;
     let failed = |host: &str, why: String| Happened::new(Event::CollectFailed, format!("{host}: {why}"));
     let name_a = world.hosts.primary.name().to_owned();
     let name_b = world.hosts.backup.name().to_owned();
@@ -75,7 +78,7 @@ pub(super) async fn collect(world: &mut World) -> Done {
 
 /// The conditions that a host checks itself before it begins anything with its database.
 fn standing(world: &World, install: &Install) -> Result<Batch, Happened> {
-    let client = client(install).map_err(|why| Happened::new(Event::CollectFailed, why))?;
+    let client = client(install).map_err(|why| Happened::new(Event::LineLost, why))?;
     let mut batch = vec![
         mine(world),
         Call::new(Op::Stands, [&install.unit, &install.lock_file]),
@@ -87,19 +90,25 @@ fn standing(world: &World, install: &Install) -> Result<Batch, Happened> {
     Ok(batch)
 }
 
-/// Whether the conditions of [`standing`] held; `moved` is what it means that the host does not stand.
-fn stood(host: &Host, reply: &Reply, moved: Event) -> Result<(), Happened> {
+/// Whether the conditions of [`standing`] held. `moved` is what it means that the host does not stand, `failed` that its
+/// database is not the only one; a condition that could not be read is an unknown.
+fn stood(host: &Host, reply: &Reply, moved: Event, failed: Event) -> Result<(), Happened> {
     held(host, reply)?;
-    let at = |n: usize| {
-        reply
+    for (at, event) in [(1, moved), (2, failed)] {
+        let output = reply
             .outputs
-            .get(n)
-            .map_or(Err("the answer ends too early".to_owned()), |it| {
-                it.ok().map(|_| ())
-            })
-    };
-    at(1).map_err(|why| Happened::new(moved, format!("{}: {why}", host.name())))?;
-    at(2).map_err(|why| Happened::new(Event::CollectFailed, format!("{}: {why}", host.name())))
+            .get(at)
+            .ok_or_else(|| Happened::new(Event::LineLost, "the answer ends too early"))?;
+        if let Err(why) = output.ok() {
+            let event = if output.status == 9 {
+                event
+            } else {
+                Event::LineLost
+            };
+            return Err(Happened::new(event, format!("{}: {why}", host.name())));
+        }
+    }
+    Ok(())
 }
 
 /// The document itself, fetched on its own channel when it is large, and kept in the run's directory.
@@ -232,7 +241,12 @@ pub(super) async fn import(world: &mut World) -> Done {
         .hosts
         .ask(Role::Backup, &batch, limit_s * 2, Patience::Once)
         .await?;
-    stood(&world.hosts.backup, &reply, Event::BackupHasRun)?;
+    stood(
+        &world.hosts.backup,
+        &reply,
+        Event::BackupHasRun,
+        Event::ImportFailed,
+    )?;
     if let Err(why) = imported(&backup, &reply.outputs[..steps.min(reply.outputs.len())]) {
         let back = put_back(world).await?;
         return Err(failed(format!("{host}: {why}; {back}")));

@@ -32,7 +32,8 @@ pub(super) async fn on_chain(
     // What the primary signed before its proven end may lie in the same blocks, and is no word of the backup's.
     let after_proof = match (found.primary_ran, world.memory.proven_s) {
         (true, Some(proven_s)) => at(proven_s, found).slot + 1,
-        (true, None) | (false, _) => 0,
+        (true, None) => return Ok(Err("when the primary was proven stopped is not known".to_owned())),
+        (false, _) => 0,
     };
     let since = first.slot.saturating_sub(1).max(after_proof);
     let mut upto = first.slot + 2;

@@ -123,7 +123,7 @@ impl FenceReading {
         } else {
             0
         };
-        self.machine_id == later.machine_id && later.main_start_us == since
+        self.machine_id == later.machine_id && later.main_start_us <= since && self.lock_id == later.lock_id
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub use halt::{Halted, halt};
 pub use memory::{FenceProof, Found, Memory, Moment, RunIdentity};
-pub use preflight::audit;
+pub use preflight::{already_done, audit};
 
 use crate::config::Plan;
 use crate::guards::Role;

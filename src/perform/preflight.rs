@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::fence::fence_reading;
 use super::{Done, Found, Happened, World};
 use crate::config::Plan;
 use crate::guards::{
-    Evidence, FenceReading, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, judge,
-    keys_of, life, stands_barred,
+    Evidence, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, judge, keys_of, life,
+    stands_barred,
 };
 use crate::observe::{Hosts, Patience, Scope, discover, evidence};
 use crate::protocol::Event;
@@ -102,7 +103,7 @@ async fn look(hosts: &mut Hosts, plan: &Plan, stage: Stage, run: RunEvidence) ->
 }
 
 /// The generation of a finished hand-over in this direction, when everything on both hosts shows it.
-fn already_done(seen: &Evidence, pair: &str) -> Option<u64> {
+pub fn already_done(seen: &Evidence, pair: &str) -> Option<u64> {
     let (a, b) = (
         seen.primary.papers.known().ok()?,
         seen.backup.papers.known().ok()?,
@@ -137,12 +138,7 @@ fn found(seen: &Evidence) -> Result<Found, String> {
         .known()?
         .iter()
         .filter(|(key, _)| keys.contains(*key));
-    let standing = seen.backup.identity.known()?;
-    let backup = FenceReading {
-        machine_id: standing.machine_id.clone(),
-        boot_id: standing.boot_id.clone(),
-        main_start_us: seen.backup.unit.known()?.main_start_us,
-    };
+    let backup = fence_reading(&seen.backup)?;
     Ok(Found {
         backup,
         primary_machine: seen.primary.identity.known()?.machine_id.clone(),

@@ -227,6 +227,15 @@ async fn started(world: &mut World, proof: FenceProof) -> Done {
             format!("{name}: {} runs", install.unit),
             facts,
         )),
+        Life::Stopped(why)
+            if reply
+                .outputs
+                .get(4)
+                .is_some_and(|start| matches!(start.status, 124 | 125)) =>
+        {
+            // The host did not begin the start: look what became of it, instead of taking it for a failed one.
+            Err(Happened::with(Event::LineLost, why, facts))
+        }
         Life::Alive(why) | Life::Stopped(why) => {
             let said: Vec<&str> = reply
                 .outputs

@@ -23,13 +23,14 @@ pub(super) async fn halt_backup(world: &mut World) -> Done {
         let install = install(&world.hosts.backup)?;
         let text = lock_text(world, world.hosts.backup.name());
         // No claim is asked for: stopping is safe whoever holds the host.
-        let batch = vec![
-            Call::new(Op::Bar, [&install.unit, &install.lock_file, &text]),
-            Call::new(Op::Stop, [install.unit.clone(), AT_ONCE_S.to_string()]),
-        ];
+        // Stopping waits for nothing; barring waits for whatever a lost line has left running there, and what that may
+        // have started is stopped again behind it.
+        let stop = Call::new(Op::Stop, [install.unit.clone(), AT_ONCE_S.to_string()]);
+        let bar = Call::new(Op::Bar, [&install.unit, &install.lock_file, &text]);
+        let batch = vec![stop.clone(), bar, stop];
         world
             .hosts
-            .ask(Role::Backup, &batch, AT_ONCE_S + 20, Patience::Retry)
+            .ask(Role::Backup, &batch, 2 * AT_ONCE_S + 50, Patience::Retry)
             .await?;
         match prove(world, Role::Backup, None).await {
             Proof::Positive(proof) => {
@@ -85,25 +86,24 @@ pub(super) async fn bar_backup(world: &mut World) -> Done {
     })?;
     let install = install(&world.hosts.backup)?;
     let limit_s = world.plan.timeouts.stop_s;
-    let reading = reading_calls(&install);
+    // A question of its own, before anything is stopped: if the backup lives, that has to be on disk before the evidence
+    // is gone. A stop whose answer is lost would else be followed by a reading that looks innocent.
+    let mut look = vec![mine(world)];
+    look.extend(reading_calls(&install));
+    let looked = world.hosts.ask(Role::Backup, &look, 5, Patience::Retry).await?;
+    // Another desk may have handed over in between: then the backup lives rightly, and is not ours to stop.
+    held(&world.hosts.backup, &looked)?;
+    has_not_run(&stood, reading_of(&read_reading(&world.hosts.backup, &looked, 1)))?;
     let (mut batch, first) = bar_calls(world, &world.hosts.backup)?;
-    let before = 1;
-    for (at, call) in reading.iter().enumerate() {
-        batch.insert(before + at, call.clone());
-    }
     batch.insert(
-        first + reading.len(),
+        first,
         Call::new(Op::Stop, [install.unit.clone(), limit_s.to_string()]),
     );
     let reply = world
         .hosts
-        .ask(Role::Backup, &batch, limit_s + 20, Patience::Retry)
+        .ask(Role::Backup, &batch, limit_s + 40, Patience::Retry)
         .await?;
     held(&world.hosts.backup, &reply)?;
-    has_not_run(
-        &stood,
-        reading_of(&read_reading(&world.hosts.backup, &reply, before)),
-    )?;
     match prove(world, Role::Backup, None).await {
         Proof::Positive(proof) => {
             if !stood.holds(&proof.reading) {
@@ -140,8 +140,8 @@ fn has_not_run(stood: &FenceReading, reading: Reading) -> Result<(), Happened> {
             Event::BackupHasRun,
             "its unit was started since the preflight",
         )),
-        // At rest without its bar: the proof that follows compares when its unit was started last.
-        Reading::Unbarred(_) => Ok(()),
+        // Its bar was read in the preflight, and nothing of ours takes it away before a start.
+        Reading::Unbarred(why) => Err(Happened::new(Event::BackupHasRun, why)),
         Reading::Alive(why) => Err(Happened::new(Event::BackupHasRun, why)),
         Reading::Unknown(why) => Err(Happened::new(Event::LineLost, why)),
     }
@@ -180,6 +180,30 @@ pub(super) async fn restore_primary(world: &mut World) -> Done {
 async fn restored(world: &World, enabled: bool, proof: FenceProof) -> Done {
     let host = &world.hosts.primary;
     let install = install(host)?;
+    // A validator that runs beside the unit would sign together with the one that is started here.
+    let looked = world
+        .hosts
+        .ask(Role::Primary, &reading_calls(&install), 5, Patience::Retry)
+        .await?;
+    let seen = read_reading(host, &looked, 0);
+    match (seen.unit.known(), seen.processes.known()) {
+        (Ok(unit), Ok(processes)) => {
+            if let Some(stray) = processes
+                .validator
+                .iter()
+                .find(|it| !unit.cgroup_pids.contains(&it.pid))
+            {
+                let why = format!(
+                    "{}: process {} is a validator outside {}",
+                    host.name(),
+                    stray.pid,
+                    unit.name
+                );
+                return Err(Happened::new(Event::LineLost, why));
+            }
+        }
+        (Err(why), _) | (_, Err(why)) => return Err(Happened::new(Event::LineLost, why.to_owned())),
+    }
     let enable = if enabled { "enable" } else { "keep" };
     let limit_s = world.plan.timeouts.start_s;
     let mut batch = vec![

@@ -224,7 +224,7 @@ const DATA_FLAGS: [&str; 4] = ["--rootDir", "--dataDir", "--datadir", "--data-di
 /// middle of a hand-over would be taken for a signer. An export over the validator's own directory is none of these.
 fn only_looks(command: &str, directories: &[&str]) -> bool {
     let words: Vec<&str> = command.split_whitespace().collect();
-    if words.contains(&"--help") {
+    if words.last() == Some(&"--help") {
         return true;
     }
     let of_flag = |at: usize| match words[at].split_once('=') {

@@ -87,9 +87,15 @@ pub fn read_bar(lock_path: &str, output: &Output) -> Result<Bar, String> {
     let fields = Fields::read(output.ok()?)?;
     let lock = fields.file("lock")?;
     let gate = fields.file("gate")?.is_some_and(|text| is_gate(&text, lock_path));
+    let lock_id = if lock.is_some() {
+        Some(fields.one("lock.id")?.to_string())
+    } else {
+        None
+    };
     Ok(Bar {
         lock_path: lock_path.to_string(),
         lock,
+        lock_id,
         gate,
     })
 }

@@ -15,7 +15,7 @@ exec 4>&1
 fo_first_line() { IFS= read -r fo_line <"$1" 2>/dev/null; printf %s "${fo_line-}"; unset fo_line; }
 fo_machine() { fo_first_line "$FO_ROOT/etc/machine-id"; }
 fo_boot() { fo_first_line "$FO_ROOT/proc/sys/kernel/random/boot_id"; }
-fo_begin() { FO_N=$1 FO_UNTIL=${2-} FO_I=0 FO_BROKEN=; printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
+fo_begin() { FO_N=$1 FO_UNTIL=${2-} FO_I=0 FO_BROKEN='' FO_BARS=$(fo_bars); printf '\n@fo %s begin %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 # What a failed call forbids to the rest of its batch: after a claim or a standing that is not there, everything that
 # changes; after another step that failed, everything but barring and stopping.
@@ -33,6 +33,8 @@ fo_breaks() {
   esac
 }
 fo_late() { [ -n "$FO_UNTIL" ] && ! [ "$(fo_uptime)" -lt "$FO_UNTIL" ]; }
+# How often this host was barred in this boot: an unbar or a start that was asked for before a bar must not follow it.
+fo_bars() { cat "$FO_ROOT/run/failover.bars" 2>/dev/null || echo 0; }
 # What may not run twice at once: a call that a lost line left behind, and the one that its asker sends again. Barring
 # waits for it, so that a late unbar cannot follow a bar.
 fo_alone() {
@@ -42,6 +44,9 @@ fo_alone() {
   mkdir -p "$FO_ROOT/run" && exec 9>>"$FO_ROOT/run/failover.lock" || return
   flock -w 20 9 || { echo "another operation of failover runs on this host" >&2; return 124; }
   if fo_late; then echo "not begun: the deadline of the question had passed on the host" >&2; return 124; fi
+  case $1 in
+  fo_unbar|fo_start) [ "$(fo_bars)" = "$FO_BARS" ] || { echo "not begun: the host was barred since the question was asked" >&2; return 124; };;
+  esac
   "$@" 9>&-
 }
 FO_NL='
@@ -99,17 +104,22 @@ fo_unit() {
 fo_cgroup_pids() {
   for fo_tool in find sort tr; do command -v "$fo_tool" >/dev/null || { echo "$fo_tool is missing" >&2; return 127; }; done
   [ -d "$FO_ROOT/sys/fs/cgroup" ] || { echo "no cgroups are mounted" >&2; return 1; }
+  # Positive control: a search that works finds the members file of some cgroup.
+  [ -n "$(find "$FO_ROOT/sys/fs/cgroup" -maxdepth 3 -name cgroup.procs 2>/dev/null | head -n 1)" ] || { echo "the cgroups cannot be searched" >&2; return 1; }
   fo_named=$(printf %s "$1" | sed 's/[][\\*?]/\\&/g')
   fo_procs=$(find "$FO_ROOT/sys/fs/cgroup" -type d -name "$fo_named" -exec find {} -name cgroup.procs \; 2>/dev/null)
   [ -n "$fo_procs" ] || return 0
   fo_members=$(printf '%s\n' "$fo_procs" | while IFS= read -r fo_file; do
     cat "$fo_file" 2>/dev/null || [ ! -e "$fo_file" ] || { echo "$fo_file cannot be read" >&2; exit 1; }
   done) || return 1
+  [ -n "$fo_members" ] || return 0
   printf '%s\n' "$fo_members" | sort -un | tr '\n' ' '
 }
 
 fo_bar_state() {
   fo_show_file lock "$2"
+  # Which lock it is: one that was taken away and put back by hand is another.
+  if [ -e "$2" ]; then printf 'lock.id=%s\n' "$(stat -L -c '%d:%i:%Z' "$2")"; fi
   fo_show_file gate "$FO_ROOT/etc/systemd/system/$1.d/90-failover.conf"
 }
 
@@ -192,13 +202,17 @@ fo_run() {
   fi
   for fo_word in "$@"; do
     case $fo_word in unshare|-n|--|env|[A-Z]*=*) continue;; esac
-    fo_program=$(command -v "$fo_word") || break
-    if IFS= read -r fo_line <"$fo_program" 2>/dev/null && case $fo_line in '#!'*sh|'#!'*sh\ *) true;; *) false;; esac; then
-      echo "$fo_program is a shell script, which may ignore its arguments and start a validator: name the program itself (validator.program)" >&2
-      return 126
-    fi
-    break
-  done 2>/dev/null
+    fo_program=$(command -v "$fo_word" 2>/dev/null) || break
+    case $fo_program in /*) ;; *) break;; esac
+    case $(head -c 4 "$fo_program" | od -An -tx1 | tr -d ' \n') in
+    7f454c46) ;;
+    2321*) fo_line=$(head -n 1 "$fo_program"); case $fo_line in *sh|*sh\ *) fo_program="$fo_program (a shell script)";; *) break;; esac;;
+    *) fo_program="$fo_program (neither a program nor a script that names its interpreter)";;
+    esac
+    case $fo_program in *\)) ;; *) break;; esac
+    echo "$fo_program may ignore its arguments and start a validator: name the client's own program (validator.program)" >&2
+    return 126
+  done
   case $1 in unshare) fo_net='unshare -n --'; shift 3;; *) fo_net=;; esac
   # shellcheck disable=SC2086 # words on purpose
   if [ -z "$fo_user" ] || [ "$fo_user" = "$(id -un)" ] || [ "$fo_user" = "$(id -u)" ]; then $fo_net timeout -k 5 "$fo_limit" "$@"
@@ -263,8 +277,12 @@ fo_mine() {
 # database.
 fo_stands() {
   [ -e "$2" ] || { echo "the lock $2 is not there" >&2; return 9; }
-  case $(systemctl show "$1" -p ActiveState --value) in inactive|failed) ;; *) echo "$1 does not rest" >&2; return 9;; esac
-  fo_left=$(fo_cgroup_pids "$1") || return 9
+  case $(systemctl show "$1" -p ActiveState --value) in
+  inactive|failed) ;;
+  '') echo "the state of $1 cannot be read" >&2; return 8;;
+  *) echo "$1 does not rest" >&2; return 9;;
+  esac
+  fo_left=$(fo_cgroup_pids "$1") || return 8
   [ -z "$fo_left" ] || { echo "$1 has processes: $fo_left" >&2; return 9; }
 }
 
@@ -310,13 +328,18 @@ fo_release() {
 
 fo_bar() {
   fo_lock_dir=$(dirname "$2")
-  mkdir -p "$fo_lock_dir" "$FO_ROOT/etc/systemd/system/$1.d" && chmod 0755 "$FO_ROOT/etc/systemd/system/$1.d" || return
-  if [ ! -e "$2" ]; then ( set -C; printf '%s\n' "$3" >"$2" ) || [ -e "$2" ] || return; fi
-  sync "$2" "$fo_lock_dir" || return
+  # Every part is tried, whatever became of the others: each one bars by itself. The first failure is what is told.
+  fo_bad=0
+  if ! echo "$(($(fo_bars) + 1))" >"$FO_ROOT/run/failover.bars"; then fo_bad=1; fi
+  mkdir -p "$fo_lock_dir" "$FO_ROOT/etc/systemd/system/$1.d" && chmod 0755 "$FO_ROOT/etc/systemd/system/$1.d" || fo_bad=$?
+  if [ ! -e "$2" ]; then ( set -C; printf '%s\n' "$3" >"$2" ) || [ -e "$2" ] || fo_bad=$?; fi
+  sync "$2" "$fo_lock_dir" || fo_bad=$?
   printf '%s\n' "# Written by failover: refuses to start the validator while the host is barred." \
-    "[Unit]" "AssertPathExists=!$2" | fo_write "$FO_ROOT/etc/systemd/system/$1.d/90-failover.conf" 0644 || return
-  systemctl disable "$1" || return
-  systemctl daemon-reload
+    "[Unit]" "AssertPathExists=!$2" | fo_write "$FO_ROOT/etc/systemd/system/$1.d/90-failover.conf" 0644 || fo_bad=$?
+  systemctl daemon-reload || fo_bad=$?
+  systemctl disable "$1" || fo_bad=$?
+  systemctl daemon-reload || fo_bad=$?
+  return "$fo_bad"
 }
 
 fo_unbar() {
@@ -370,8 +393,11 @@ fo_clear_work() {
   rm -rf "${FO_STATE:?}/work/$1" "${FO_STATE:?}/work/$1".* && { rmdir "$FO_STATE/work" "$FO_STATE" 2>/dev/null || :; }
 }
 
-# Whether a path that does not show is really absent.
+# Whether a path that does not show is really absent, and was not left half way by a put-back.
 fo_absent() {
+  for fo_rest in "$1.failover-back" "$1.failover-failed."*; do
+    if [ -e "$fo_rest" ]; then echo "$1 is not there, but $fo_rest is: a put-back was cut off; put the database in place by hand" >&2; return 5; fi
+  done
   if [ ! -L "$1" ] && fo_searchable "$1"; then return 0; fi
   echo "$1 cannot be looked at" >&2; return 5
 }

@@ -9,6 +9,24 @@ from pair import Pair
 from program import COMPLETED, Program
 
 
+FIGURES = pytest.StashKey[list]()
+"""One line per completed hand-over, shown at the end of every run of the lab."""
+
+
+@pytest.fixture
+def figures(request):
+    """Where a test leaves its line of figures."""
+    return request.config.stash.setdefault(FIGURES, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    lines = config.stash.get(FIGURES, [])
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def lab():
     """The lab, brought up if it is not up already; taken down only by who brought it up."""

@@ -5,7 +5,7 @@ import pytest
 from program import COMPLETED, PARKED, REFUSED, RESTORED
 
 
-@pytest.mark.parametrize("events", range(1, 16))
+@pytest.mark.parametrize("events", range(1, 13))
 def test_killed_after_any_event_then_resumed(pair, failover, events):
     """kill -9 of the coordinator once N events are journalled; `resume` ends in a true, safe outcome."""
     running = failover.start("--primary", "val-a", "--backup", "val-b", "--yes", "--json")

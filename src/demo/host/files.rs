@@ -7,10 +7,23 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// Regular files and directories by absolute path.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Files {
     files: BTreeMap<String, Vec<u8>>,
     directories: BTreeSet<String>,
+    /// Which writing of a file this is; a file that was removed and written again is another.
+    inodes: BTreeMap<String, u64>,
+    last_inode: u64,
+}
+
+/// What lies there, for comparing two moments; which writing a file is of shows in no listing.
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files")
+            .field("files", &self.files)
+            .field("directories", &self.directories)
+            .finish()
+    }
 }
 
 impl Files {
@@ -38,8 +51,17 @@ impl Files {
         if !self.has_directory(parent(path)) {
             return Err(format!("{path}: No such file or directory"));
         }
+        self.last_inode += 1;
+        self.inodes.insert(path.to_owned(), self.last_inode);
         self.files.insert(path.to_owned(), content.into());
         Ok(())
+    }
+
+    /// Device, inode and change time of a file, as `stat` prints them.
+    pub fn identity(&self, path: &str) -> Option<String> {
+        self.files
+            .contains_key(path)
+            .then(|| format!("1:{}:0", self.inodes.get(path).copied().unwrap_or(0)))
     }
 
     /// The content of a file.

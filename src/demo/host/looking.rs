@@ -43,7 +43,11 @@ impl SimHost {
     }
 
     pub(super) fn bar_state(&self, unit: &str, lock: &str) -> Output {
-        done(self.files.show("lock", lock) + &self.files.show("gate", &Unit::gate_path(unit)))
+        let identity = self
+            .files
+            .identity(lock)
+            .map_or(String::new(), |id| format!("lock.id={id}\n"));
+        done(self.files.show("lock", lock) + &identity + &self.files.show("gate", &Unit::gate_path(unit)))
     }
 
     pub(super) fn papers(&self) -> String {

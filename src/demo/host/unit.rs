@@ -99,7 +99,14 @@ impl Unit {
             if self.restart { "always" } else { "no" },
             self.restart_after.as_secs_f64(),
         );
-        let (restarts, started) = (self.restarts, self.started_monotonic.as_micros());
+        // systemd unloads a unit that rests and that nothing refers to, and forgets when it ran.
+        let forgotten = !self.enabled && pid.is_none();
+        let started = if forgotten {
+            0
+        } else {
+            self.started_monotonic.as_micros()
+        };
+        let restarts = self.restarts;
         let asserts = self.show_asserts();
         let members = pid.map_or(String::new(), |pid| format!("{pid} "));
         format!(
