@@ -77,10 +77,10 @@ async fn every_question_of_every_scene() {
         table.print("one question"),
         counts(&[
             ("Completed", 164),
-            ("Parked", 331),
+            ("Parked", 336),
             ("Parked(Fencing)", 52),
             ("Refused", 144),
-            ("Restored", 194)
+            ("Restored", 214)
         ])
     );
 }
