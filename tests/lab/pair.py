@@ -17,7 +17,7 @@ import processes
 import referee
 from host import UNIT_FILE, Host
 from lab import Lab
-from settings import DATA, REFEREE_LOG, SECONDS_PER_SLOT, UNIT
+from settings import DATA, KEYS, REFEREE_LOG, SECONDS_PER_SLOT, SLOTS_PER_EPOCH, UNIT
 from waiting import wait_for
 
 DATABASE = f"{DATA}/validator-db"
@@ -52,7 +52,16 @@ class Pair:
         for host in (self.a, self.b):
             self.wipe(host)
         self.wait_signing(self.a)
+        self.wait_every_key()
         self.window = self.open_window()
+
+    def wait_every_key(self) -> None:
+        """Until every key has attested once since genesis: a key without history stops a hand-over, rightly."""
+        timeout_s = 4 * SLOTS_PER_EPOCH * SECONDS_PER_SLOT
+        wait_for("an attestation of every key", lambda: self.attested() >= set(KEYS), timeout_s, 0.2)
+
+    def attested(self) -> set[int]:
+        return {message.validator for message in referee.read(REFEREE_LOG)[0] if message.kind == "attestation"}
 
     def repair(self, host: Host) -> None:
         """Ends every fault. A host that is off is booted without its validator."""

@@ -1,5 +1,7 @@
 """The coordinator is killed, or there are two of them."""
 
+import signal
+
 import pytest
 
 from program import COMPLETED, PARKED, REFUSED, RESTORED
@@ -22,6 +24,27 @@ def test_killed_after_any_event_then_resumed(pair, failover, events):
         pair.assert_signs_alone(pair.a)
     else:
         assert result.document["next"], "parked without saying what to do"
+
+
+def test_sigterm_parks_and_undo_gives_the_primary_back(pair, failover):
+    """A signal leads to a safe state that says how to go on, and one of the ways on is back."""
+    running = failover.start("--primary", "val-a", "--backup", "val-b", "--yes", "--json")
+    assert failover.wait_journalled(running, 4)
+    running.send_signal(signal.SIGTERM)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == PARKED, stdout + stderr
+    assert "resume" in stdout and "--undo" in stdout
+    failover("resume", "--undo", "--yes", "--json", expect=RESTORED)
+    pair.assert_signs_alone(pair.a)
+
+
+def test_a_dropped_terminal_does_not_stop_a_run(pair, failover):
+    running = failover.start("--primary", "val-a", "--backup", "val-b", "--yes", "--json")
+    assert failover.wait_journalled(running, 4)
+    running.send_signal(signal.SIGHUP)
+    stdout, stderr = running.communicate(timeout=120)
+    assert running.returncode == COMPLETED, stdout + stderr
+    pair.assert_signs_alone(pair.b)
 
 
 def test_second_coordinator_is_refused(pair, failover, second_coordinator):
