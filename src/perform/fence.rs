@@ -61,10 +61,14 @@ pub(super) fn held(host: &Host, reply: &Reply) -> Result<(), Happened> {
         .outputs
         .first()
         .ok_or_else(|| Happened::new(Event::LineLost, "an empty answer"))?;
-    first
-        .ok()
-        .map(|_| ())
-        .map_err(|why| Happened::new(Event::ClaimLost, format!("{}: {why}", host.name())))
+    // Only the host's own word that the claim is not there is somebody else's doing; a late or broken call is unknown.
+    let event = if first.status == 9 {
+        Event::ClaimLost
+    } else {
+        Event::LineLost
+    };
+    let answered = first.ok().map(|_| ());
+    answered.map_err(|why| Happened::new(event, format!("{}: {why}", host.name())))
 }
 
 /// The calls that bar a host, with the readings that prove it behind them.

@@ -157,9 +157,11 @@ pub(super) async fn restore_primary(world: &mut World) -> Done {
     })?;
     let name = world.hosts.primary.name().to_owned();
     if !found.primary_ran {
-        return Ok(Happened::new(
+        let (seen, why) = primary_seen(world).await;
+        return Ok(Happened::with(
             Event::PrimaryLeftStopped,
-            format!("{name}: its validator did not run before this run; it stays barred"),
+            format!("{name}: its validator did not run before this run and is left as it is: {why}"),
+            json!({ "primary_seen": seen }),
         ));
     }
     let proof = world

@@ -167,7 +167,7 @@ pub const ROWS: &[Row] = &[
     row(RebarringBackup, Resumed, RebarringBackup, "Barring is repeatable."),
 
     row(RestoringPrimary, PrimaryRestored, Releasing(Restored), "The primary's validator was read back as running."),
-    row(RestoringPrimary, PrimaryLeftStopped, HALTED, "The primary did not sign before this run; both hosts stay barred."),
+    row(RestoringPrimary, PrimaryLeftStopped, HALTED, "The primary did not sign before this run and is left as it is."),
     row(RestoringPrimary, ClaimLost, RESTORING, CLAIM),
     row(RestoringPrimary, LineLost, RESTORING, LINE),
     row(RestoringPrimary, Resumed, RebarringBackup, "The backup is made sure of again first."),

@@ -77,7 +77,7 @@ async fn every_question_of_every_scene() {
         table.print("one question"),
         counts(&[
             ("Completed", 164),
-            ("Parked", 336),
+            ("Parked", 341),
             ("Parked(Fencing)", 52),
             ("Refused", 144),
             ("Restored", 214)
