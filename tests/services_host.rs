@@ -275,8 +275,8 @@ proptest! {
         output.stdout.insert_str(place, &insert);
         read_everything(&output);
         output.stdout.truncate(place);
-        // A listing that was cut off is never believed.
-        prop_assert!(read_processes(&output, &lodestar()).is_err());
+        // A listing that was cut off is never believed; one that lacks but its last line end is whole.
+        prop_assert!(read_processes(&output, &lodestar()).is_err() || output.stdout.ends_with("\nlisted=yes"));
         prop_assert!(read_unit(UNIT, &output).is_err() || output.stdout.contains("CgroupRead=yes"));
         read_everything(&output);
     }
