@@ -1,10 +1,11 @@
 //! The module map. Decisions are pure (`protocol`, `protection`, `guards`), adapters translate
-//! (`clients`, `services`), and only `transport`, `beacon` and `journal` touch the world.
+//! (`clients`, `services`, `databases`), and only `transport`, `beacon` and `journal` touch the world.
 
 pub mod beacon;
 pub mod cli;
 pub mod clients;
 pub mod config;
+pub mod databases;
 pub mod demo;
 pub mod driver;
 pub mod guards;

@@ -211,6 +211,15 @@ pub(super) fn absolute(path: &str, unit: &Unit, what: &str) -> Result<String, St
     Ok(format!("/{}", parts.join("/")))
 }
 
+/// The files that begin with the path of the database and end in one of `endings`.
+pub(super) fn packed(database: &str, endings: &[&str]) -> super::Packed {
+    let (directory, name) = database.rsplit_once('/').unwrap_or((".", database));
+    super::Packed {
+        directory: if directory.is_empty() { "/" } else { directory }.to_owned(),
+        patterns: endings.iter().map(|ending| format!("{name}{ending}")).collect(),
+    }
+}
+
 /// Metrics on the host itself: a wildcard address is asked on loopback.
 pub(super) fn metrics_at(address: Option<String>, port: &str) -> String {
     let host = match address.as_deref() {

@@ -41,6 +41,10 @@ pub(super) const CLIENT: Client = Client {
     read_export,
     import,
     read_import,
+    direct: Some(super::Direct {
+        format: crate::databases::Format::Lodestar,
+        files: database_files,
+    }),
     signature,
 };
 
@@ -300,4 +304,12 @@ fn signature(install: &Install) -> Signature {
         bystanders: vec![Program::worded([holds("lodestar"), is("beacon")])],
         directories: vec![install.data_dir.clone(), install.database.clone()],
     }
+}
+
+/// LevelDB's own files. The directory also holds the token of the keymanager API.
+fn database_files(install: &Install) -> super::Packed {
+    super::install::packed(
+        &install.database,
+        &["/CURRENT", "/MANIFEST-*", "/*.log", "/*.ldb", "/*.sst"],
+    )
 }

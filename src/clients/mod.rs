@@ -10,6 +10,7 @@ mod qrysm;
 
 pub use install::{Install, Overrides};
 
+use crate::databases::Format;
 use crate::guards::evidence::Unit;
 use crate::services::processes::Signature;
 use crate::transport::Output;
@@ -61,8 +62,29 @@ pub struct Client {
     pub import: fn(&Install, &str) -> Result<Vec<String>, String>,
     /// Whether the import says that it is complete. It proves nothing: read back.
     pub read_import: fn(&Output) -> Result<(), String>,
+    /// Its database as files that are read here, without the client; `None` where only the client itself can.
+    pub direct: Option<Direct>,
     /// How its validator is known among processes.
     pub signature: fn(&Install) -> Signature,
+}
+
+/// A database that is read directly: the way after the fence that needs no command of the client.
+#[derive(Debug, Clone, Copy)]
+pub struct Direct {
+    /// How its files are read.
+    pub format: Format,
+    /// Which files it is made of.
+    pub files: fn(&Install) -> Packed,
+}
+
+/// The files of a database, to be packed on a host. Nothing else leaves it: a data directory also holds keystores,
+/// passwords and API tokens (promise P9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// The directory below which they lie, absolute; names in the pack are relative to it.
+    pub directory: String,
+    /// Shell patterns of their paths relative to it, without `./`: `validator-db/*.ldb`. A `*` does not cross a `/`.
+    pub patterns: Vec<String>,
 }
 
 /// How a client shows that an attestation was published.

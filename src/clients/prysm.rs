@@ -38,6 +38,10 @@ pub(super) const CLIENT: Client = Client {
     read_export,
     import,
     read_import,
+    direct: Some(super::Direct {
+        format: crate::databases::Format::Prysm,
+        files: database_files,
+    }),
     signature,
 };
 
@@ -253,4 +257,9 @@ pub(super) fn signature(install: &Install) -> Signature {
         bystanders: vec![Program::named(["beacon-chain"])],
         directories: vec![install.data_dir.clone(), install.database.clone()],
     }
+}
+
+/// One file.
+pub(super) fn database_files(install: &Install) -> super::Packed {
+    super::install::packed(&install.database, &[""])
 }

@@ -5,7 +5,8 @@ use crate::guards::evidence::Unit;
 
 use super::install::{Install, Overrides};
 use super::prysm::{
-    export, exported_file, import, install_as, read_export, read_import, runs_validator, signature,
+    database_files, export, exported_file, import, install_as, read_export, read_import, runs_validator,
+    signature,
 };
 use super::{Client, Proof, nothing_to_ask, nothing_to_learn};
 
@@ -39,6 +40,10 @@ pub(super) const CLIENT: Client = Client {
     read_export,
     import,
     read_import,
+    direct: Some(super::Direct {
+        format: crate::databases::Format::Prysm,
+        files: database_files,
+    }),
     signature,
 };
 

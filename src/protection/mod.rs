@@ -14,6 +14,7 @@ pub mod pubkey;
 pub mod read_error;
 mod reader;
 pub mod root;
+pub mod sink;
 pub mod writer;
 
 pub use compare::{Comparison, LowerFloor, LoweredFloors, ReadBackError};
@@ -24,4 +25,5 @@ pub use merge::{Input, MergeError, Merged, Raise, merge};
 pub use pubkey::{PublicKey, PublicKeyError};
 pub use read_error::{Place, ReadError};
 pub use root::{GenesisRoot, Root, RootError};
+pub use sink::Sink;
 pub use writer::write;

@@ -23,6 +23,7 @@ const EVERYTHING: &str = "**";
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("protection", &[]),
+    ("databases", &["protection"]),
     ("transport", &[]),
     ("guards", &["protection", "services::systemd"]),
     (
@@ -39,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "clients",
         &[
+            "databases::Format",
             "guards::evidence",
             "services::processes",
             CALLS[0],
@@ -68,6 +70,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "beacon",
             "clients",
             "config",
+            "databases",
             "guards",
             "protection",
             "services",
@@ -80,6 +83,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "beacon",
             "clients",
             "config",
+            "databases",
             "guards",
             "journal::RunDir",
             "observe",
