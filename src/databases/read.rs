@@ -1,0 +1,174 @@
+//! From a path to messages: recognise, unpack if it is packed, and let the reader of that format read. Must never leave an
+//! unpacked copy behind, nor put a place of its own making into a message where the caller's path belongs.
+
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use super::recognise::{Lies, Located, locate, recognise};
+use super::{
+    DatabaseError, Format, Found, OnDisk, archive, lighthouse, lodestar, nimbus, prysm, prysm_minimal, teku,
+};
+use crate::protection::{self, Sink};
+
+/// Reads whatever protection data lies at a path: a file, a directory, a data directory with a database below, or a
+/// packed one.
+///
+/// # Errors
+/// Nothing is recognised there, or more than one database is; or it cannot be read whole.
+pub fn read<S: Sink>(path: &Path, sink: &mut S) -> Result<Found, DatabaseError> {
+    match recognise(path)? {
+        Lies::Database(located) => {
+            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            read_located(&real, &located, sink)
+                .map_err(|error| error.elsewhere(|place| as_asked(place, &real, path)))
+        }
+        Lies::Archive(packed) => {
+            let file = OnDisk::file(&packed)?;
+            unpacked(file, &path.display().to_string(), |directory| {
+                within(directory, sink)
+            })
+        }
+        Lies::Stream(pipe) => {
+            let place = path.display().to_string();
+            let pipe = std::fs::File::open(pipe).map_err(|error| DatabaseError::io(&place, &error))?;
+            read_stream(pipe, &place, sink)
+        }
+    }
+}
+
+/// Reads a database of a format that the caller knows: the file or directory itself, one that lies below, or packed.
+///
+/// # Errors
+/// There is none of that format, or more than one; or it cannot be read whole.
+pub fn read_as<S: Sink>(format: Format, path: &Path, sink: &mut S) -> Result<Found, DatabaseError> {
+    if path.is_file() && matches!(recognise(path), Ok(Lies::Archive(_))) {
+        let file = OnDisk::file(path)?;
+        return unpacked(file, &path.display().to_string(), |directory| {
+            let path = locate(format, directory)?;
+            read_located(directory, &Located { format, path }, sink)
+        });
+    }
+    let found = locate(format, path)?;
+    read_located(path, &Located { format, path: found }, sink)
+}
+
+/// Reads what comes through a pipe: an interchange, or a packed directory.
+///
+/// # Errors
+/// It is neither, or cannot be read whole.
+pub fn read_stream<S: Sink>(mut input: impl Read, place: &str, sink: &mut S) -> Result<Found, DatabaseError> {
+    let mut head = Vec::new();
+    input
+        .by_ref()
+        .take(2)
+        .read_to_end(&mut head)
+        .map_err(|error| DatabaseError::io(place, &error))?;
+    let packed = head == [0x1f, 0x8b];
+    let whole = std::io::Cursor::new(head).chain(input);
+    if packed {
+        unpacked(whole, place, |directory| within(directory, sink))
+    } else {
+        interchange(whole, place, sink)
+    }
+}
+
+/// The one database in an unpacked directory.
+fn within<S: Sink>(directory: &Path, sink: &mut S) -> Result<Found, DatabaseError> {
+    match recognise(directory)? {
+        Lies::Database(located) => read_located(directory, &located, sink),
+        Lies::Archive(path) | Lies::Stream(path) => Err(DatabaseError::NotRecognised {
+            place: path.display().to_string(),
+            looked_for: "an archive must hold a database".to_owned(),
+        }),
+    }
+}
+
+fn read_located<S: Sink>(asked: &Path, located: &Located, sink: &mut S) -> Result<Found, DatabaseError> {
+    let path = located.path.as_path();
+    let place = path.display().to_string();
+    let mut found = match located.format {
+        Format::Interchange => interchange(OnDisk::file(path)?, &place, sink),
+        Format::Lighthouse => lighthouse::read(path, sink),
+        Format::Nimbus => nimbus::read(path, sink),
+        Format::Prysm => prysm::read(&OnDisk::file(path)?, &place, sink),
+        Format::PrysmMinimal => {
+            let top = OnDisk(path.parent().unwrap_or(path).to_owned());
+            prysm_minimal::read(&top, &OnDisk(path.to_owned()), sink)
+        }
+        Format::Teku => teku::read(&OnDisk(path.to_owned()), sink),
+        Format::Lodestar => lodestar::read(&OnDisk(path.to_owned()), sink),
+        Format::Web3Signer => Err(DatabaseError::Unsupported {
+            place,
+            what: "Web3Signer keeps its database in PostgreSQL".to_owned(),
+            remedy: "Name it by its address: postgres://USER@HOST/DATABASE".to_owned(),
+        }),
+    }?;
+    if let Ok(rest) = path.strip_prefix(asked)
+        && !rest.as_os_str().is_empty()
+    {
+        found.notes.push(format!("read from {}", rest.display()));
+        found.notes.sort();
+    }
+    Ok(found)
+}
+
+/// A place as the caller wrote it: `backup/validator.db` though it is a link to elsewhere.
+fn as_asked(place: &str, real: &Path, asked: &Path) -> String {
+    place
+        .strip_prefix(&real.display().to_string())
+        .map_or_else(|| place.to_owned(), |rest| format!("{}{rest}", asked.display()))
+}
+
+/// Folds the whole document in; the streaming reader takes its place.
+fn interchange<S: Sink>(input: impl Read, place: &str, sink: &mut S) -> Result<Found, DatabaseError> {
+    let mut bytes = Vec::new();
+    BufReader::new(input)
+        .read_to_end(&mut bytes)
+        .map_err(|error| DatabaseError::io(place, &error))?;
+    let document = protection::read(&bytes).map_err(|error| DatabaseError::Interchange {
+        place: place.to_owned(),
+        error: Box::new(error),
+    })?;
+    let mut found = Found::new(Format::Interchange);
+    found.genesis_validators_root = document.genesis_validators_root;
+    for (key, record) in document.records {
+        let mut messages = S::Messages::default();
+        found.blocks += record.blocks.len() as u64;
+        found.attestations += record.attestations.len() as u64;
+        for block in record.blocks {
+            S::block(&mut messages, block);
+        }
+        for vote in record.attestations {
+            S::attestation(&mut messages, vote);
+        }
+        sink.key(key, messages);
+    }
+    Ok(found)
+}
+
+/// Unpacks into a private directory, which is gone afterwards, and reads there. Messages name the archive and the path
+/// within it.
+fn unpacked(
+    input: impl Read,
+    place: &str,
+    read: impl FnOnce(&Path) -> Result<Found, DatabaseError>,
+) -> Result<Found, DatabaseError> {
+    let failed = |error: std::io::Error| DatabaseError::io(place, &error);
+    let private = tempfile::Builder::new()
+        .prefix("failover-protection-")
+        .tempdir()
+        .map_err(failed)?;
+    let directory = std::fs::canonicalize(private.path()).map_err(failed)?;
+    let own = directory.display().to_string();
+    let renamed = |text: &str| {
+        text.replace(&format!("{own}/"), &format!("{place}: "))
+            .replace(&own, place)
+    };
+    archive::unpack(input, &directory, &archive::Limits::default())
+        .and_then(|_| read(&directory))
+        .map(|mut found| {
+            found.notes.iter_mut().for_each(|note| *note = renamed(note));
+            found
+        })
+        .map_err(|error| error.elsewhere(renamed))
+}
