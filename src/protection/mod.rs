@@ -20,7 +20,9 @@ pub mod writer;
 pub use compare::{Comparison, LowerFloor, LoweredFloors, ReadBackError};
 pub use conflicts::{Certainty, Conflict, ConflictKind, Message, Witness, conflicts};
 pub use floors::{FloorMap, Floors, History};
-pub use interchange::{Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock, fold, read};
+pub use interchange::{
+    Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock, Summary, fold, read, read_from,
+};
 pub use merge::{Input, MergeError, Merged, Raise, merge};
 pub use pubkey::{PublicKey, PublicKeyError};
 pub use read_error::{Place, ReadError};
