@@ -3,6 +3,7 @@
 //! Must never open a live file for writing, never read damage as "never signed", and never hold a whole database in
 //! memory: pages, blocks and rows pass by.
 
+pub mod archive;
 mod bytes;
 mod error;
 
