@@ -58,7 +58,7 @@ fn bolt(at: usize) -> Vec<u8> {
 fn found(path: &Path) -> (Format, PathBuf) {
     match recognise(path).unwrap() {
         Lies::Database(located) => (located.format, located.path),
-        other @ (Lies::Archive(_) | Lies::Stream(_)) => panic!("{other:?}"),
+        other @ (Lies::Archive(_) | Lies::PackedInterchange(_) | Lies::Stream(_)) => panic!("{other:?}"),
     }
 }
 

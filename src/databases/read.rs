@@ -1,9 +1,12 @@
 //! From a path to messages: recognise, unpack if it is packed, and let the reader of that format read. Must never leave an
 //! unpacked copy behind, nor put a place of its own making into a message where the caller's path belongs.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
+
+use super::recognise::content::is_packed;
 use super::recognise::{Lies, Located, locate, recognise};
 use super::{
     DatabaseError, Format, Found, OnDisk, archive, lighthouse, lodestar, nimbus, prysm, prysm_minimal, teku,
@@ -27,6 +30,10 @@ pub fn read<S: Sink>(path: &Path, sink: &mut S) -> Result<Found, DatabaseError> 
             unpacked(file, &path.display().to_string(), |directory| {
                 within(directory, sink)
             })
+        }
+        Lies::PackedInterchange(packed) => {
+            let unpacked = MultiGzDecoder::new(OnDisk::file(&packed)?);
+            interchange(unpacked, &path.display().to_string(), sink)
         }
         Lies::Stream(pipe) => {
             let place = path.display().to_string();
@@ -60,10 +67,10 @@ pub fn read_stream<S: Sink>(mut input: impl Read, place: &str, sink: &mut S) -> 
     let mut head = Vec::new();
     input
         .by_ref()
-        .take(2)
+        .take(512)
         .read_to_end(&mut head)
         .map_err(|error| DatabaseError::io(place, &error))?;
-    let packed = head == [0x1f, 0x8b];
+    let packed = is_packed(&head);
     let whole = std::io::Cursor::new(head).chain(input);
     if packed {
         unpacked(whole, place, |directory| within(directory, sink))
@@ -76,10 +83,12 @@ pub fn read_stream<S: Sink>(mut input: impl Read, place: &str, sink: &mut S) -> 
 fn within<S: Sink>(directory: &Path, sink: &mut S) -> Result<Found, DatabaseError> {
     match recognise(directory)? {
         Lies::Database(located) => read_located(directory, &located, sink),
-        Lies::Archive(path) | Lies::Stream(path) => Err(DatabaseError::NotRecognised {
-            place: path.display().to_string(),
-            looked_for: "an archive must hold a database".to_owned(),
-        }),
+        Lies::Archive(path) | Lies::PackedInterchange(path) | Lies::Stream(path) => {
+            Err(DatabaseError::NotRecognised {
+                place: path.display().to_string(),
+                looked_for: "an archive must hold a database".to_owned(),
+            })
+        }
     }
 }
 
@@ -119,31 +128,18 @@ fn as_asked(place: &str, real: &Path, asked: &Path) -> String {
         .map_or_else(|| place.to_owned(), |rest| format!("{}{rest}", asked.display()))
 }
 
-/// Folds the whole document in; the streaming reader takes its place.
+/// In memory that does not grow with the document.
 fn interchange<S: Sink>(input: impl Read, place: &str, sink: &mut S) -> Result<Found, DatabaseError> {
-    let mut bytes = Vec::new();
-    BufReader::new(input)
-        .read_to_end(&mut bytes)
-        .map_err(|error| DatabaseError::io(place, &error))?;
-    let document = protection::read(&bytes).map_err(|error| DatabaseError::Interchange {
+    let summary = protection::read_from(input, sink).map_err(|error| DatabaseError::Interchange {
         place: place.to_owned(),
         error: Box::new(error),
     })?;
-    let mut found = Found::new(Format::Interchange);
-    found.genesis_validators_root = document.genesis_validators_root;
-    for (key, record) in document.records {
-        let mut messages = S::Messages::default();
-        found.blocks += record.blocks.len() as u64;
-        found.attestations += record.attestations.len() as u64;
-        for block in record.blocks {
-            S::block(&mut messages, block);
-        }
-        for vote in record.attestations {
-            S::attestation(&mut messages, vote);
-        }
-        sink.key(key, messages);
-    }
-    Ok(found)
+    Ok(Found {
+        genesis_validators_root: summary.genesis_validators_root,
+        blocks: summary.blocks,
+        attestations: summary.attestations,
+        ..Found::new(Format::Interchange)
+    })
 }
 
 /// Unpacks into a private directory, which is gone afterwards, and reads there. Messages name the archive and the path
@@ -160,9 +156,11 @@ fn unpacked(
         .map_err(failed)?;
     let directory = std::fs::canonicalize(private.path()).map_err(failed)?;
     let own = directory.display().to_string();
-    let renamed = |text: &str| {
-        text.replace(&format!("{own}/"), &format!("{place}: "))
-            .replace(&own, place)
+    let renamed = |text: &str| match text.strip_prefix("archive") {
+        Some(rest) => format!("{place}{rest}"),
+        None => text
+            .replace(&format!("{own}/"), &format!("{place}: "))
+            .replace(&own, place),
     };
     archive::unpack(input, &directory, &archive::Limits::default())
         .and_then(|_| read(&directory))

@@ -6,6 +6,7 @@
 //! doc comments name the section or the client's quirk behind each one.
 
 pub mod compare;
+pub mod complete;
 pub mod conflicts;
 pub mod floors;
 pub mod interchange;
@@ -18,6 +19,7 @@ pub mod sink;
 pub mod writer;
 
 pub use compare::{Comparison, LowerFloor, LoweredFloors, ReadBackError};
+pub use complete::write_complete;
 pub use conflicts::{Certainty, Conflict, ConflictKind, Message, Witness, conflicts};
 pub use floors::{FloorMap, Floors, History};
 pub use interchange::{
