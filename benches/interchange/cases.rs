@@ -8,7 +8,7 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use failover::protection::{History, Input, Interchange, Sink, conflicts, merge, read_from, write};
+use failover::protection::{History, Input, Interchange, Sink, find_conflicts, merge, read_from, write};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::typed::Document;
@@ -56,9 +56,15 @@ fn load<S: Rooted>(path: &Path) -> (S, u64) {
 
 fn search(files: &[PathBuf]) -> u64 {
     let (a, from_a) = load::<Interchange>(&files[0]);
-    let (b, from_b) = load::<Interchange>(&files[1]);
-    let found = conflicts(&[("a", &a), ("b", &b)]);
-    assert_eq!(found, []);
+    let (mut b, from_b) = load::<Interchange>(&files[1]);
+    // The last key signs once more for a target of the first file, around two others of it.
+    let mut last = b.records.last_entry().unwrap();
+    let mut wrong = last.get().attestations[0];
+    (wrong.source_epoch, wrong.target_epoch) = (300_496, 300_500);
+    last.get_mut().attestations.push(wrong);
+    let found = find_conflicts(&[("a", &a), ("b", &b)]);
+    assert_eq!((found.double_votes.proven, found.surrounds.proven), (1, 3));
+    assert_eq!(found.listed.len(), 4);
     from_a + from_b
 }
 
