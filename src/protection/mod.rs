@@ -18,7 +18,9 @@ pub mod sink;
 pub mod writer;
 
 pub use compare::{Comparison, LowerFloor, LoweredFloors, ReadBackError};
-pub use conflicts::{Certainty, Conflict, ConflictKind, Message, Witness, conflicts};
+pub use conflicts::{
+    Certainty, Conflict, ConflictKind, Conflicts, LISTED, Message, Tally, Witness, conflicts, find_conflicts,
+};
 pub use floors::{FloorMap, Floors, History};
 pub use interchange::{
     Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock, Summary, fold, read, read_from,
