@@ -5,6 +5,8 @@
 
 mod bytes;
 mod error;
+mod leveldb;
+pub mod lodestar;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;
