@@ -6,6 +6,7 @@
 pub mod archive;
 mod bytes;
 mod error;
+mod leveldb;
 pub mod lighthouse;
 pub mod lodestar;
 pub mod nimbus;

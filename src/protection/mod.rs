@@ -20,7 +20,9 @@ pub mod writer;
 
 pub use compare::{Comparison, LowerFloor, LoweredFloors, ReadBackError};
 pub use complete::write_complete;
-pub use conflicts::{Certainty, Conflict, ConflictKind, Message, Witness, conflicts};
+pub use conflicts::{
+    Certainty, Conflict, ConflictKind, Conflicts, LISTED, Message, Tally, Witness, conflicts, find_conflicts,
+};
 pub use floors::{FloorMap, Floors, History};
 pub use interchange::{
     Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock, Summary, fold, read, read_from,

@@ -13,7 +13,7 @@ use crate::cli::Failure;
 use crate::cli::args::{Global, Inspect};
 use crate::cli::printing::{err_line, out_json};
 use crate::databases::{Format, Found};
-use crate::protection::{Conflict, Floors, Interchange, PublicKey, conflicts};
+use crate::protection::{Conflicts, Floors, Interchange, PublicKey, find_conflicts};
 
 /// One source that was read.
 struct Seen {
@@ -88,12 +88,12 @@ fn look(source: &Source<'_>, asked: Option<&Network>, now: Timestamp) -> Result<
     Ok(one)
 }
 
-fn slashable(seen: &[Seen]) -> Vec<Conflict> {
+fn slashable(seen: &[Seen]) -> Conflicts {
     let whole: Vec<(&str, &Interchange)> = seen
         .iter()
         .filter_map(|one| Some((one.label.as_str(), one.gathered.whole.as_ref()?)))
         .collect();
-    conflicts(&whole)
+    find_conflicts(&whole)
 }
 
 fn problems(seen: &Seen, now: Timestamp) -> Vec<String> {

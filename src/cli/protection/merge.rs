@@ -14,8 +14,8 @@ use crate::cli::args::{Chain, Global, Merge, Strategy};
 use crate::cli::printing::{err_line, out_json};
 use crate::databases::Found;
 use crate::protection::{
-    self, Certainty, Conflict, GenesisRoot, History, Input, Interchange, MergeError, Merged, conflicts, fold,
-    write, write_complete,
+    self, Certainty, Conflicts, GenesisRoot, History, Input, Interchange, MergeError, Merged, find_conflicts,
+    fold, write, write_complete,
 };
 
 /// Runs the command.
@@ -68,7 +68,7 @@ impl Work<'_> {
         global: &Global,
         read: &[Read],
         merged: &Merged,
-        pairs: &[Conflict],
+        pairs: &Conflicts,
     ) -> Result<(), Failure> {
         let root = merged.genesis_validators_root();
         let strategy = if self.strategy.complete {
@@ -114,7 +114,7 @@ impl Work<'_> {
         for line in conflict_lines(pairs).iter().chain(&notes) {
             err_line(line);
         }
-        if self.strategy.complete && !pairs.is_empty() {
+        if self.strategy.complete && !pairs.listed.is_empty() {
             err_line(
                 "Prysm and Qrysm may blacklist these keys for ever when they import this file: import the minimal one",
             );
@@ -142,24 +142,19 @@ fn read(source: &Source<'_>) -> Result<Read, Failure> {
 }
 
 /// Pairs that are possible; one that is proven ends it.
-fn slashable(read: &[Read]) -> Result<Vec<Conflict>, Failure> {
+fn slashable(read: &[Read]) -> Result<Conflicts, Failure> {
     let labelled: Vec<(&str, &Interchange)> = read
         .iter()
         .map(|one| (one.label.as_str(), &one.document))
         .collect();
-    let pairs = conflicts(&labelled);
-    let proven: Vec<Conflict> = pairs
-        .iter()
-        .filter(|pair| pair.certainty == Certainty::Proven)
-        .cloned()
-        .collect();
-    let Some(first) = proven.first() else {
+    let pairs = find_conflicts(&labelled);
+    let Some(first) = pairs.first_proven() else {
         return Ok(pairs);
     };
     Err(Failure::refused(format!(
         "the sources prove that something slashable was signed ({} in all): {first}. Nothing was written. Stop every \
-         validator of this key and find out who signed; `failover protection inspect` on these sources lists all",
-        counted(proven.len() as u64, "pair")
+         validator of this key and find out who signed; `failover protection inspect` on these sources lists more",
+        counted(pairs.count(Certainty::Proven), "pair")
     )))
 }
 

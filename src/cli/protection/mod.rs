@@ -15,9 +15,9 @@ mod validate;
 use super::Failure;
 use super::args::{Global, Protection};
 use super::printing::{coloured, out, paint};
-use crate::protection::{Certainty, Conflict, GenesisRoot};
+use crate::protection::{Certainty, Conflict, Conflicts, GenesisRoot};
 
-/// How many conflicts a person is shown; `--json` has all.
+/// How many conflicts a person is shown; `--json` has those that were listed, and counts all.
 const CONFLICTS_SHOWN: usize = 20;
 
 /// Dispatches.
@@ -50,13 +50,14 @@ fn counted(number: u64, what: &str) -> String {
 }
 
 /// One line per conflict, the proven first.
-fn conflict_lines(conflicts: &[Conflict]) -> Vec<String> {
+fn conflict_lines(conflicts: &Conflicts) -> Vec<String> {
     let line = |conflict: &Conflict| match conflict.certainty {
         Certainty::Proven => format!("SLASHABLE {conflict}"),
         Certainty::Possible => format!("POSSIBLY SLASHABLE {conflict}"),
     };
     let of = |certainty| {
         conflicts
+            .listed
             .iter()
             .filter(move |conflict| conflict.certainty == certainty)
     };
@@ -65,9 +66,12 @@ fn conflict_lines(conflicts: &[Conflict]) -> Vec<String> {
         .take(CONFLICTS_SHOWN)
         .map(line)
         .collect();
-    if conflicts.len() > CONFLICTS_SHOWN {
-        let more = conflicts.len() - CONFLICTS_SHOWN;
-        lines.push(format!("and {more} more pairs: --json lists all"));
+    let all = conflicts.count(Certainty::Proven) + conflicts.count(Certainty::Possible);
+    match all.saturating_sub(lines.len() as u64) {
+        0 => {}
+        more => lines.push(format!(
+            "and {more} more such messages: --json lists more of them"
+        )),
     }
     lines
 }

@@ -9,7 +9,7 @@ use crate::cli::args::{Global, Validate};
 use crate::cli::printing::out_json;
 use crate::cli::{Failure, code};
 use crate::databases::{Format, Found};
-use crate::protection::{Certainty, Conflict, GenesisRoot, Interchange, conflicts};
+use crate::protection::{Certainty, GenesisRoot, Interchange, find_conflicts};
 
 /// Runs the command. A pair that is only possible counts against an interchange, since importers refuse it or blacklist the
 /// key; in a database it is shown and does not count, since watermarks beside messages look like one.
@@ -22,9 +22,17 @@ pub fn validate(global: &Global, args: &Validate) -> Result<u8, Failure> {
     if document.records.is_empty() {
         problems.push("it holds no keys".to_owned());
     }
-    let pairs = conflicts(&[(source.label.as_str(), &document)]);
-    let counts = |pair: &Conflict| pair.certainty == Certainty::Proven || found.format == Format::Interchange;
-    let wrong = pairs.iter().filter(|pair| counts(pair)).count();
+    let pairs = find_conflicts(&[(source.label.as_str(), &document)]);
+    let wrong = match found.format {
+        Format::Interchange => pairs.count(Certainty::Proven) + pairs.count(Certainty::Possible),
+        Format::Lighthouse
+        | Format::Prysm
+        | Format::PrysmMinimal
+        | Format::Teku
+        | Format::Nimbus
+        | Format::Lodestar
+        | Format::Web3Signer => pairs.count(Certainty::Proven),
+    };
     let valid = problems.is_empty() && wrong == 0;
     let keys = document.records.len() as u64;
     if global.json {
@@ -44,8 +52,8 @@ pub fn validate(global: &Global, args: &Validate) -> Result<u8, Failure> {
                 counted(keys, "key")
             )
         } else {
-            let count = problems.len().saturating_add(wrong);
-            format!("INVALID {label}: {}", counted(count as u64, "problem"))
+            let count = wrong.saturating_add(problems.len() as u64);
+            format!("INVALID {label}: {}", counted(count, "problem"))
         }];
         lines.extend(problems.iter().map(|problem| format!("PROBLEM {problem}")));
         lines.extend(conflict_lines(&pairs));
