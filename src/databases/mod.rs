@@ -3,8 +3,10 @@
 //! Must never open a live file for writing, never read damage as "never signed", and never hold a whole database in
 //! memory: pages, blocks and rows pass by.
 
+pub mod bolt;
 mod bytes;
 mod error;
+pub mod prysm;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;
