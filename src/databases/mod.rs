@@ -4,6 +4,7 @@
 //! memory: pages, blocks and rows pass by.
 
 pub mod archive;
+pub mod bolt;
 mod bytes;
 mod error;
 mod leveldb;
