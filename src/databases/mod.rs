@@ -6,6 +6,10 @@
 pub mod archive;
 mod bytes;
 mod error;
+pub mod lighthouse;
+pub mod nimbus;
+mod shown;
+pub mod sqlite;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;
