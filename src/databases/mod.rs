@@ -15,6 +15,8 @@ pub mod prysm;
 pub mod prysm_minimal;
 mod read;
 mod recognise;
+mod shown;
+pub mod sqlite;
 pub mod teku;
 pub mod web3signer;
 

@@ -9,7 +9,8 @@ use flate2::read::MultiGzDecoder;
 use super::recognise::content::is_packed;
 use super::recognise::{Lies, Located, locate, recognise};
 use super::{
-    DatabaseError, Format, Found, OnDisk, archive, lighthouse, lodestar, nimbus, prysm, prysm_minimal, teku,
+    DatabaseError, Format, Found, OnDisk, archive, lighthouse, lodestar, nimbus, prysm, prysm_minimal,
+    sqlite, teku,
 };
 use crate::protection::{self, Sink};
 
@@ -51,12 +52,10 @@ pub fn read_as<S: Sink>(format: Format, path: &Path, sink: &mut S) -> Result<Fou
     if path.is_file() && matches!(recognise(path), Ok(Lies::Archive(_))) {
         let file = OnDisk::file(path)?;
         return unpacked(file, &path.display().to_string(), |directory| {
-            let path = locate(format, directory)?;
-            read_located(directory, &Located { format, path }, sink)
+            read_known(format, &locate(format, directory)?, sink)
         });
     }
-    let found = locate(format, path)?;
-    read_located(path, &Located { format, path: found }, sink)
+    read_known(format, &locate(format, path)?, sink)
 }
 
 /// Reads what comes through a pipe: an interchange, or a packed directory.
@@ -92,10 +91,31 @@ fn within<S: Sink>(directory: &Path, sink: &mut S) -> Result<Found, DatabaseErro
     }
 }
 
+/// Reads what was recognised, and says where it lay.
 fn read_located<S: Sink>(asked: &Path, located: &Located, sink: &mut S) -> Result<Found, DatabaseError> {
     let path = located.path.as_path();
-    let place = path.display().to_string();
     let mut found = match located.format {
+        // Which of the two it is can only be told for sure when SQLite has recovered it.
+        Format::Lighthouse | Format::Nimbus => sqlite::read(path, sink),
+        Format::Interchange
+        | Format::Prysm
+        | Format::PrysmMinimal
+        | Format::Teku
+        | Format::Lodestar
+        | Format::Web3Signer => read_known(located.format, path, sink),
+    }?;
+    if let Ok(rest) = path.strip_prefix(asked)
+        && !rest.as_os_str().is_empty()
+    {
+        found.notes.push(format!("read from {}", rest.display()));
+        found.notes.sort();
+    }
+    Ok(found)
+}
+
+fn read_known<S: Sink>(format: Format, path: &Path, sink: &mut S) -> Result<Found, DatabaseError> {
+    let place = path.display().to_string();
+    match format {
         Format::Interchange => interchange(OnDisk::file(path)?, &place, sink),
         Format::Lighthouse => lighthouse::read(path, sink),
         Format::Nimbus => nimbus::read(path, sink),
@@ -111,14 +131,7 @@ fn read_located<S: Sink>(asked: &Path, located: &Located, sink: &mut S) -> Resul
             what: "Web3Signer keeps its database in PostgreSQL".to_owned(),
             remedy: "Name it by its address: postgres://USER@HOST/DATABASE".to_owned(),
         }),
-    }?;
-    if let Ok(rest) = path.strip_prefix(asked)
-        && !rest.as_os_str().is_empty()
-    {
-        found.notes.push(format!("read from {}", rest.display()));
-        found.notes.sort();
     }
-    Ok(found)
 }
 
 /// A place as the caller wrote it: `backup/validator.db` though it is a link to elsewhere.
