@@ -7,6 +7,9 @@ pub mod bolt;
 mod bytes;
 mod error;
 pub mod prysm;
+pub mod prysm_minimal;
+pub mod teku;
+mod yaml;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;
