@@ -8,7 +8,10 @@ use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use failover::protection::{History, Input, Interchange, Sink, find_conflicts, merge, read_from, write};
+use failover::protection::{
+    CompleteInput, GenesisRoot, History, Input, Interchange, Sink, find_conflicts, merge, merge_complete,
+    read_from, write, write_complete,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::typed::Document;
@@ -22,6 +25,7 @@ pub fn run(case: &str, files: &[PathBuf]) {
         "keep" => load::<Interchange>(&files[0]).1,
         "conflicts" => search(files),
         "merge" => merge_floors(files),
+        "complete" => merge_all(files),
         "serde-reader" => typed_reader(&files[0]),
         "serde-slice" => typed_slice(&files[0]),
         _ => panic!("no case {case}"),
@@ -32,17 +36,17 @@ pub fn run(case: &str, files: &[PathBuf]) {
 }
 
 trait Rooted: Sink + Default {
-    fn root(&mut self) -> &mut Option<failover::protection::GenesisRoot>;
+    fn root(&mut self) -> &mut Option<GenesisRoot>;
 }
 
 impl Rooted for History {
-    fn root(&mut self) -> &mut Option<failover::protection::GenesisRoot> {
+    fn root(&mut self) -> &mut Option<GenesisRoot> {
         &mut self.genesis_validators_root
     }
 }
 
 impl Rooted for Interchange {
-    fn root(&mut self) -> &mut Option<failover::protection::GenesisRoot> {
+    fn root(&mut self) -> &mut Option<GenesisRoot> {
         &mut self.genesis_validators_root
     }
 }
@@ -76,6 +80,20 @@ fn merge_floors(files: &[PathBuf]) -> u64 {
     let mut out = BufWriter::new(tempfile::tempfile().unwrap());
     out.write_all(&write(&merged)).unwrap();
     out.into_inner().unwrap().sync_all().unwrap();
+    from_a + from_b
+}
+
+fn merge_all(files: &[PathBuf]) -> u64 {
+    let (a, from_a) = load::<Interchange>(&files[0]);
+    let (b, from_b) = load::<Interchange>(&files[1]);
+    let root = a.genesis_validators_root.unwrap();
+    let merged = merge_complete(&[CompleteInput::new("a", &a), CompleteInput::new("b", &b)], root).unwrap();
+    let mut out = tempfile::tempfile().unwrap();
+    write_complete(&merged, &mut out).unwrap();
+    out.sync_all().unwrap();
+    let (blocks, attestations) = merged.into_interchange().counts();
+    // The second half of the first file is the first half of the second: 2,000 + 2,000 - 1,000 epochs.
+    assert_eq!((blocks, attestations), (5_000, 3_000_000));
     from_a + from_b
 }
 

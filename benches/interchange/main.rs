@@ -65,7 +65,7 @@ fn main() {
         &options,
     );
     table("merge to floors, write", "merge", &[&a, &b], &options);
-    // table("merge completely, write", "complete", &[&a, &b], &options);
+    table("merge completely, write", "complete", &[&a, &b], &options);
     table(
         "serde_json, typed, buffered reader",
         "serde-reader",
