@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
 mod damage;
+mod second_writer;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
