@@ -7,6 +7,7 @@ mod damage;
 mod entries;
 mod lock;
 mod made;
+mod random;
 
 use std::collections::BTreeMap;
 use std::io::Read;
