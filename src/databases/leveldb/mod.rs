@@ -16,7 +16,7 @@ mod writes;
 
 use std::collections::BTreeMap;
 
-use self::files::{bounded, current, missing, named, open_table, present};
+use self::files::{bounded, current, missing, named, present};
 use self::log::End;
 use self::manifest::Version;
 use self::merge::{Level, Source, Take, newest_of_each};
@@ -57,7 +57,6 @@ impl<'a> Database<'a> {
             ));
         }
         database.replay()?;
-        database.tables_are_there()?;
         Ok(database)
     }
 
@@ -149,13 +148,5 @@ impl<'a> Database<'a> {
             }
         }
         Ok(logs)
-    }
-
-    /// Every table that counts is there and as long as it should be, also where a scan does not come by.
-    fn tables_are_there(&self) -> Result<(), DatabaseError> {
-        for table in self.version.levels.iter().flatten() {
-            open_table(self.dir, table)?;
-        }
-        Ok(())
     }
 }
