@@ -10,6 +10,7 @@ pub mod lighthouse;
 pub mod nimbus;
 mod shown;
 pub mod sqlite;
+pub mod web3signer;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;
