@@ -108,7 +108,7 @@ def inspect(tmp_path):
         binary = os.environ.get("FAILOVER_BIN", "")
         assert binary, "FAILOVER_BIN is not set; use tests/lab/run"
         env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "NO_COLOR": "1", **variables}
-        command = [binary, "--json", "protection", "inspect", url]
+        command = [binary, "protection", "inspect", url, "--json"]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
         assert done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         assert PASSWORD not in done.stdout + done.stderr
