@@ -9,6 +9,7 @@ mod journal;
 mod pages;
 mod protection;
 mod protection_databases;
+mod protection_schema;
 mod protection_sources;
 mod refusals;
 mod streams;
