@@ -19,6 +19,7 @@ mod shown;
 pub mod sqlite;
 pub mod teku;
 pub mod web3signer;
+mod yaml;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;
