@@ -50,6 +50,23 @@ fn sandbox() -> Sandbox {
     ] {
         std::fs::write(at(&format!("{client}-data/validator.db")), gunzip(fixture)).unwrap();
     }
+    for (fixture_name, to) in [
+        ("teku", "teku-data/validator/slashprotection"),
+        ("prysm-minimal", "minimal-data/validator-client-data"),
+        (
+            "prysm-minimal/slashing-protection",
+            "minimal-data/validator-client-data/slashing-protection",
+        ),
+    ] {
+        let from = std::fs::read_dir(fixture(fixture_name)).unwrap();
+        for file in from
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+        {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            std::fs::copy(&file, at(&format!("{to}/{name}"))).unwrap();
+        }
+    }
     let lodestar = fixture("lodestar/classic.tar.gz");
     std::fs::copy(lodestar, at("lodestar-backup.tar.gz")).unwrap();
     sandbox
@@ -77,11 +94,13 @@ fn sqlite(path: &Path, schema: &str) {
 }
 
 /// What is named, and whether its chain must be vouched for.
-const SOURCES: [(&str, bool); 5] = [
+const SOURCES: [(&str, bool); 7] = [
     ("lighthouse-data", true),
     ("nimbus-data", false),
     ("prysm-data", false),
     ("qrysm-data", false),
+    ("minimal-data", false),
+    ("teku-data", false),
     ("lodestar-backup.tar.gz", false),
 ];
 
