@@ -1,178 +1,141 @@
-//! The complete writer: every message of any number of documents, in the strict form, for keeping and for clients that
-//! keep everything (EIP-3076, complete strategy).
+//! What a signer that keeps every message would still sign: the complete strategy of EIP-3076.
 //!
-//! Must never leave a message out: two are one only when their numbers are equal and no two known roots differ.
+//! Must never answer more loosely than "Conditions" 1 to 5 of its text. "Lowest" is the lowest message that the record
+//! holds: where histories were united, messages between an older and a newer one may be signable (the vector
+//! `single_message_gap`); the floors of the minimal strategy leave no such gap.
 
-use std::collections::BTreeSet;
-use std::io::{self, Write};
+use super::interchange::Record;
+use super::root::Root;
 
-use super::interchange::{Interchange, Record, SignedAttestation, SignedBlock};
-use super::pubkey::PublicKey;
-use super::root::{GenesisRoot, Root};
-
-/// Writes one entry per key, sorted, messages sorted and each once, byte for byte the same for the same messages. A
-/// message whose root one client forgot (Teku, Lighthouse's import) and another kept is one message, with its root: two
-/// entries would make Prysm and Qrysm blacklist the key. A key that never proposed gets a block of slot "0", since
-/// Prysm's exporter returns nothing for all keys when one lacks it; so such a block that was read is not kept beside
-/// others. Unknown roots are left out: Teku refuses null and the empty text.
-///
-/// # Errors
-/// Those of `out`.
-pub fn write_complete(
-    out: &mut (impl Write + ?Sized),
-    genesis_validators_root: GenesisRoot,
-    documents: &[&Interchange],
-) -> io::Result<()> {
-    write!(
-        out,
-        r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{genesis_validators_root}"}},"data":["#
-    )?;
-    let keys: BTreeSet<&PublicKey> = documents
-        .iter()
-        .flat_map(|document| document.records.keys())
-        .collect();
-    for (at, key) in keys.into_iter().enumerate() {
-        let records = documents.iter().filter_map(|document| document.records.get(key));
-        let comma = if at == 0 { "" } else { "," };
-        write!(out, r#"{comma}{{"pubkey":"{key}","signed_blocks":["#)?;
-        entry(out, &records.collect::<Vec<_>>())?;
-    }
-    out.write_all(b"]}")
-}
-
-fn entry(out: &mut (impl Write + ?Sized), records: &[&Record]) -> io::Result<()> {
-    let blocks = records.iter().flat_map(|record| &record.blocks).copied();
-    let mut blocks: Vec<SignedBlock> = blocks.filter(|block| block.slot > 0).collect();
-    // Unknown roots sort before known ones, so that the last of equal numbers is the one to keep.
-    blocks.sort_unstable();
-    let mut comma = "";
-    for (at, block) in blocks.iter().enumerate() {
-        let next = blocks.get(at.saturating_add(1));
-        if next.is_some_and(|next| next.slot == block.slot && told_by(block.signing_root, next.signing_root))
-        {
-            continue;
+impl Record {
+    /// Conditions 1 and 2: no second block for a slot, none at or below the lowest slot held; the same block again, by
+    /// an equal root, at any slot held. Slot 0 is never signed. Looks at every block: O(n).
+    pub fn would_sign_block(&self, slot: u64, root: Option<Root>) -> bool {
+        let mut lowest = None;
+        let mut repeated = false;
+        for block in &self.blocks {
+            lowest = Some(lowest.map_or(block.slot, |lowest: u64| lowest.min(block.slot)));
+            if block.slot == slot {
+                if !same(block.signing_root, root) {
+                    return false;
+                }
+                repeated = true;
+            }
         }
-        write!(
-            out,
-            r#"{comma}{{"slot":"{}"{}}}"#,
-            block.slot,
-            Shown(block.signing_root)
-        )?;
-        comma = ",";
+        slot > 0 && (repeated || lowest.is_none_or(|lowest| slot > lowest))
     }
-    if comma.is_empty() {
-        out.write_all(br#"{"slot":"0"}"#)?;
-    }
-    out.write_all(br#"],"signed_attestations":["#)?;
-    attestations(out, records)?;
-    out.write_all(b"]}")
-}
 
-fn attestations(out: &mut (impl Write + ?Sized), records: &[&Record]) -> io::Result<()> {
-    let votes = records.iter().flat_map(|record| &record.attestations).copied();
-    let mut votes: Vec<SignedAttestation> = votes.collect();
-    votes.sort_unstable();
-    let mut comma = "";
-    for (at, vote) in votes.iter().enumerate() {
-        let next = votes.get(at.saturating_add(1));
-        let same = |next: &SignedAttestation| {
-            (next.source_epoch, next.target_epoch) == (vote.source_epoch, vote.target_epoch)
-                && told_by(vote.signing_root, next.signing_root)
-        };
-        if next.is_some_and(same) {
-            continue;
+    /// Conditions 3, 4 and 5: no second attestation for a target, none that surrounds one held or is surrounded by it,
+    /// no source below the lowest held, no target at or below the lowest held; the same attestation again, by an equal
+    /// root. A source above the target is never signed. Looks at every attestation: O(n).
+    pub fn would_sign_attestation(&self, source: u64, target: u64, root: Option<Root>) -> bool {
+        let mut lowest: Option<(u64, u64)> = None;
+        let mut repeated = false;
+        for held in &self.attestations {
+            let (held_source, held_target) = (held.source_epoch, held.target_epoch);
+            lowest = Some(lowest.map_or((held_source, held_target), |(source, target)| {
+                (source.min(held_source), target.min(held_target))
+            }));
+            let surrounds = source < held_source && held_target < target;
+            let surrounded = held_source < source && target < held_target;
+            if surrounds || surrounded {
+                return false;
+            }
+            if held_target == target {
+                if held_source != source || !same(held.signing_root, root) {
+                    return false;
+                }
+                repeated = true;
+            }
         }
-        write!(
-            out,
-            r#"{comma}{{"source_epoch":"{}","target_epoch":"{}"{}}}"#,
-            vote.source_epoch,
-            vote.target_epoch,
-            Shown(vote.signing_root)
-        )?;
-        comma = ",";
+        let above = lowest
+            .is_none_or(|(lowest_source, lowest_target)| source >= lowest_source && target > lowest_target);
+        source <= target && (repeated || above)
     }
-    Ok(())
 }
 
-/// Whether the next record says all that this one says.
-fn told_by(root: Option<Root>, next: Option<Root>) -> bool {
-    root.is_none() || root == next
-}
-
-/// The field of a known root.
-struct Shown(Option<Root>);
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(root) => write!(f, r#","signing_root":"{root}""#),
-            None => Ok(()),
-        }
-    }
+/// Known to be the same message. An unknown root is no message's root.
+fn same(held: Option<Root>, asked: Option<Root>) -> bool {
+    held.is_some() && held == asked
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protection::{fold, read};
+    use crate::protection::{SignedAttestation, SignedBlock};
 
-    fn document(blocks: &[(u64, u8)], votes: &[(u64, u64, u8)]) -> Interchange {
-        let root = |byte: u8| Root::known([byte; 32]);
+    fn root(byte: u8) -> Option<Root> {
+        Root::known([byte; 32])
+    }
+
+    #[test]
+    fn blocks_are_signed_once_and_above_the_lowest() {
+        let blocks = [(10, 1), (12, 0), (20, 2), (20, 3)].map(|(slot, byte)| SignedBlock {
+            slot,
+            signing_root: root(byte),
+        });
         let record = Record {
-            blocks: blocks
-                .iter()
-                .map(|(slot, byte)| SignedBlock {
-                    slot: *slot,
-                    signing_root: root(*byte),
-                })
-                .collect(),
-            attestations: votes
-                .iter()
-                .map(|(source, target, byte)| SignedAttestation {
-                    source_epoch: *source,
-                    target_epoch: *target,
-                    signing_root: root(*byte),
-                })
-                .collect(),
+            blocks: blocks.to_vec(),
+            attestations: Vec::new(),
         };
-        Interchange {
-            genesis_validators_root: None,
-            records: [(PublicKey::parse("0xabab").unwrap(), record)].into(),
+        for (slot, byte, signs) in [
+            (0, 0, false),
+            (9, 1, false),
+            (10, 1, true),
+            (10, 2, false),
+            (10, 0, false),
+            (11, 1, true),
+            (11, 0, true),
+            (12, 0, false),
+            (12, 1, false),
+            (15, 7, true),
+            (20, 2, false),
+            (20, 0, false),
+            (21, 0, true),
+        ] {
+            assert_eq!(
+                record.would_sign_block(slot, root(byte)),
+                signs,
+                "slot {slot} root {byte}"
+            );
         }
+        assert!(Record::default().would_sign_block(1, None));
+        assert!(!Record::default().would_sign_block(0, None));
     }
 
-    fn written(documents: &[&Interchange]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        write_complete(&mut bytes, GenesisRoot([1; 32]), documents).unwrap();
-        bytes
-    }
-
-    /// Proves that messages are united as the doc comment says: nothing lost, nothing twice.
     #[test]
-    fn unites_messages() {
-        let one = document(&[(5, 0), (7, 1), (0, 0)], &[(1, 2, 0), (2, 3, 9), (2, 3, 9)]);
-        let two = document(&[(5, 4), (7, 1), (7, 2)], &[(1, 2, 8), (2, 3, 0), (1, 3, 0)]);
-        let expected = document(&[(5, 4), (7, 1), (7, 2)], &[(1, 2, 8), (1, 3, 0), (2, 3, 9)]);
-        let bytes = written(&[&one, &two]);
-        let read = read(&bytes).unwrap();
-        assert_eq!(read.records, expected.records);
-        assert_eq!(written(&[&two, &one]), bytes);
-        assert_eq!(written(&[&read]), bytes);
-        assert_eq!(written(&[&read, &one]), bytes);
-    }
-
-    /// Proves the strict form for a key that signed nothing, and that floors stay what they were.
-    #[test]
-    fn a_key_without_messages_is_kept() {
-        let none = document(&[], &[]);
-        let bytes = written(&[&none]);
-        let text = String::from_utf8(bytes.clone()).unwrap();
-        assert!(
-            text.ends_with(
-                r#""data":[{"pubkey":"0xabab","signed_blocks":[{"slot":"0"}],"signed_attestations":[]}]}"#
-            ),
-            "{text}"
-        );
-        assert_eq!(fold(&read(&bytes).unwrap()).floors, fold(&none).floors);
+    fn attestations_are_signed_once_and_never_around_another() {
+        let votes =
+            [(3, 4, 1), (5, 9, 2), (5, 7, 0)].map(|(source_epoch, target_epoch, byte)| SignedAttestation {
+                source_epoch,
+                target_epoch,
+                signing_root: root(byte),
+            });
+        let record = Record {
+            blocks: Vec::new(),
+            attestations: votes.to_vec(),
+        };
+        for (source, target, byte, signs) in [
+            (3, 4, 1, true),
+            (3, 4, 0, false),
+            (3, 4, 2, false),
+            (2, 4, 1, false),
+            (2, 5, 1, false),
+            (3, 3, 1, false),
+            (3, 5, 1, true),
+            (5, 9, 2, true),
+            (6, 9, 2, false),
+            (6, 8, 2, false),
+            (5, 8, 0, true),
+            (5, 7, 0, false),
+            (4, 8, 0, false),
+            (4, 10, 0, false),
+            (5, 10, 0, true),
+            (12, 11, 0, false),
+        ] {
+            let signed = record.would_sign_attestation(source, target, root(byte));
+            assert_eq!(signed, signs, "{source} -> {target} root {byte}");
+        }
+        assert!(Record::default().would_sign_attestation(0, 0, None));
     }
 }

@@ -14,8 +14,8 @@ use crate::cli::args::{Chain, Global, Merge, Strategy};
 use crate::cli::printing::{err_line, out_json};
 use crate::databases::Found;
 use crate::protection::{
-    self, Certainty, Conflicts, GenesisRoot, History, Input, Interchange, MergeError, Merged, find_conflicts,
-    fold, write, write_complete,
+    self, Certainty, CompleteInput, Conflicts, GenesisRoot, History, Input, Interchange, MergeError, Merged,
+    MergedComplete, find_conflicts, fold, merge_complete, write, write_complete,
 };
 
 /// Runs the command.
@@ -53,9 +53,17 @@ impl Work<'_> {
         let pairs = slashable(&read)?;
         let merged = merged(&read, given)?;
         if self.strategy.complete {
-            let root = merged.genesis_validators_root();
-            let documents: Vec<&Interchange> = read.iter().map(|one| &one.document).collect();
-            store(self.output, |out| write_complete(out, root, &documents))?;
+            let union = united(&read, given, merged.genesis_validators_root())?;
+            store(self.output, |mut out| write_complete(&union, &mut out))?;
+            for gap in union.gaps() {
+                err_line(&format!(
+                    "key {}: a source refused more below its lowest message than the union does ({} against {}): import \
+                     the minimal one",
+                    gap.key.short(),
+                    gap.refused,
+                    gap.lowest
+                ));
+            }
         } else {
             store(self.output, |out| out.write_all(&write(&merged)))?;
         }
@@ -156,6 +164,18 @@ fn slashable(read: &[Read]) -> Result<Conflicts, Failure> {
          validator of this key and find out who signed; `failover protection inspect` on these sources lists more",
         counted(pairs.count(Certainty::Proven), "pair")
     )))
+}
+
+/// Every message of every source, once.
+fn united(read: &[Read], given: Option<GenesisRoot>, root: GenesisRoot) -> Result<MergedComplete, Failure> {
+    let inputs: Vec<CompleteInput<'_>> = read
+        .iter()
+        .map(|one| CompleteInput {
+            root_vouched: given.is_some(),
+            ..CompleteInput::new(&one.label, &one.document)
+        })
+        .collect();
+    merge_complete(&inputs, root).map_err(|error| Failure::refused(format!("{error}. Nothing was written")))
 }
 
 fn merged(read: &[Read], given: Option<GenesisRoot>) -> Result<Merged, Failure> {
