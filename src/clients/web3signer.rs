@@ -38,6 +38,7 @@ pub(super) const CLIENT: Client = Client {
         loses_silently: true,
         locks: false,
         wait: Wait::None,
+        makes_database: false,
         key_bytes: 48,
     },
     names_its_chain: true,
