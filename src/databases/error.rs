@@ -77,4 +77,17 @@ impl DatabaseError {
             error: error.to_string(),
         }
     }
+
+    /// The same error with its place told otherwise: a private copy is not where the caller looks.
+    #[must_use]
+    pub fn elsewhere(mut self, told: impl Fn(&str) -> String) -> DatabaseError {
+        let (DatabaseError::Damaged { place, .. }
+        | DatabaseError::Unsupported { place, .. }
+        | DatabaseError::Locked { place }
+        | DatabaseError::Io { place, .. }
+        | DatabaseError::NotRecognised { place, .. }
+        | DatabaseError::Interchange { place, .. }) = &mut self;
+        *place = told(place);
+        self
+    }
 }

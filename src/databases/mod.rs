@@ -3,11 +3,28 @@
 //! Must never open a live file for writing, never read damage as "never signed", and never hold a whole database in
 //! memory: pages, blocks and rows pass by.
 
+pub mod archive;
+pub mod bolt;
 mod bytes;
 mod error;
+mod leveldb;
+pub mod lighthouse;
+pub mod lodestar;
+pub mod nimbus;
+pub mod prysm;
+pub mod prysm_minimal;
+mod read;
+mod recognise;
+mod shown;
+pub mod sqlite;
+pub mod teku;
+pub mod web3signer;
+mod yaml;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;
+pub use read::{read, read_as, read_stream};
+pub use recognise::{Lies, Located, locate, recognise};
 
 use serde::Serialize;
 

@@ -14,7 +14,7 @@ use crate::observe::{
     Exported, Host, Patience, WORK, client, export_calls, fingerprint_call, history, read_export,
     read_fingerprint,
 };
-use crate::protection::{Certainty, History, Input, Interchange, conflicts, merge, read, write};
+use crate::protection::{Certainty, History, Input, Interchange, find_conflicts, merge, read, write};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Output, Reply};
 
@@ -164,15 +164,11 @@ pub(super) fn merge_floors(world: &mut World) -> Done {
         .as_ref()
         .ok_or_else(|| refused("the chain is not known".to_owned()))?;
     let (name_a, name_b) = (world.hosts.primary.name(), world.hosts.backup.name());
-    let against: Vec<String> = conflicts(&[(name_a, ours), (name_b, theirs)])
-        .into_iter()
-        .filter(|conflict| conflict.certainty == Certainty::Proven)
-        .map(|conflict| conflict.to_string())
-        .collect();
-    if let Some(first) = against.first() {
+    let against = find_conflicts(&[(name_a, ours), (name_b, theirs)]);
+    if let Some(first) = against.first_proven() {
         return Err(refused(format!(
             "the histories hold slashable messages ({} in all): {first}",
-            against.len()
+            against.count(Certainty::Proven)
         )));
     }
     let root = crate::protection::GenesisRoot::parse(&found.genesis_validators_root)

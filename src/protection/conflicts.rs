@@ -71,14 +71,74 @@ pub struct Witness {
     pub message: Message,
 }
 
+/// How many conflicts of each kind and certainty are listed; beyond that they are only counted, so that two files with
+/// millions of them do not take the memory.
+pub const LISTED: u64 = 1_000;
+
+/// What a search found: all are counted, the first [`LISTED`] of each kind and certainty are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Conflicts {
+    /// By key.
+    pub listed: Vec<Conflict>,
+    /// Two blocks for one slot.
+    pub double_proposals: Tally,
+    /// Two attestations for one target.
+    pub double_votes: Tally,
+    /// One attestation surrounds another.
+    pub surrounds: Tally,
+}
+
+/// How many conflicts of a kind there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// See [`Certainty::Proven`].
+    pub proven: u64,
+    /// See [`Certainty::Possible`].
+    pub possible: u64,
+}
+
+impl Conflicts {
+    /// All of this certainty, listed or not.
+    pub fn count(&self, certainty: Certainty) -> u64 {
+        let of = |tally: &Tally| match certainty {
+            Certainty::Proven => tally.proven,
+            Certainty::Possible => tally.possible,
+        };
+        of(&self.double_proposals) + of(&self.double_votes) + of(&self.surrounds)
+    }
+
+    /// The first that is proven. There is one whenever [`Self::count`] says so.
+    pub fn first_proven(&self) -> Option<&Conflict> {
+        let proven = |conflict: &&Conflict| conflict.certainty == Certainty::Proven;
+        self.listed.iter().find(proven)
+    }
+
+    fn count_mut(&mut self, kind: ConflictKind, certainty: Certainty) -> &mut u64 {
+        let tally = match kind {
+            ConflictKind::DoubleProposal => &mut self.double_proposals,
+            ConflictKind::DoubleVote => &mut self.double_votes,
+            ConflictKind::Surround => &mut self.surrounds,
+        };
+        match certainty {
+            Certainty::Proven => &mut tally.proven,
+            Certainty::Possible => &mut tally.possible,
+        }
+    }
+}
+
 /// Finds slashable pairs over the union of the inputs, in O(n log n): every slot and target with two
-/// signings and every surrounded attestation is named, each with one witness; not every pair is.
+/// signings and every surrounded attestation is counted, each with one witness; not every pair is.
 ///
 /// Two records with equal numbers are the same message when the roots are equal, and also when one
 /// is unknown and they come from different inputs: the same history moved between hosts. Within one
 /// input two rows are two signings, as in the official vectors.
-pub fn conflicts(inputs: &[(&str, &Interchange)]) -> Vec<Conflict> {
+pub fn find_conflicts(inputs: &[(&str, &Interchange)]) -> Conflicts {
     search::search(inputs)
+}
+
+/// The conflicts that [`find_conflicts`] lists. Where they are counted for people, ask it instead.
+pub fn conflicts(inputs: &[(&str, &Interchange)]) -> Vec<Conflict> {
+    find_conflicts(inputs).listed
 }
 
 impl fmt::Display for Conflict {

@@ -5,6 +5,7 @@
 //! error of the reader, since a message left out here is a message that may be signed twice.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use super::pubkey::PublicKey;
 use super::read_error::ReadError;
 use super::reader;
 use super::root::{GenesisRoot, Root};
+use super::sink::Sink;
 
 /// The largest slot or epoch read, merged or written: 2^53 - 1. Lodestar parses numbers as doubles,
 /// which are exact only up to here (Lighthouse, Nimbus and Dirk end at 2^63 - 1, and Teku reads
@@ -58,6 +60,17 @@ pub struct Interchange {
     pub records: BTreeMap<PublicKey, Record>,
 }
 
+/// What a document says beside its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// `metadata.genesis_validators_root`; `None` when the document has none (Teku).
+    pub genesis_validators_root: Option<GenesisRoot>,
+    /// Signed blocks read, messages.
+    pub blocks: u64,
+    /// Signed attestations read, messages.
+    pub attestations: u64,
+}
+
 /// Reads a document as any client writes it: version "5", or Lodestar's older complete "4"; numbers
 /// quoted or not; lists missing or null; roots missing, null, empty or zero; keys twice, without
 /// `0x`, in any order; unknown fields. A missing genesis validators root is left to the merge.
@@ -66,7 +79,20 @@ pub struct Interchange {
 /// [`ReadError`] names the place and the remedy. JSON `null`, the text `"null"`, an empty file and
 /// a document without `data` are failed exports, never "no history".
 pub fn read(bytes: &[u8]) -> Result<Interchange, ReadError> {
-    reader::read(bytes)
+    let mut interchange = Interchange::default();
+    let summary = read_from(bytes, &mut interchange)?;
+    interchange.genesis_validators_root = summary.genesis_validators_root;
+    Ok(interchange)
+}
+
+/// Reads as [`read`] does, but from a stream and straight into `sink`, in memory of its own that does not grow with the
+/// document: 256 KiB, and no buffered reader is needed. Give a [`History`] to fold to floors, an [`Interchange`] to keep
+/// every message; their `genesis_validators_root` is the caller's to set, from the [`Summary`].
+///
+/// # Errors
+/// As [`read`], and [`ReadError::Io`]. What the sink holds then is a part of the document: throw it away.
+pub fn read_from<S: Sink>(mut reader: impl Read, sink: &mut S) -> Result<Summary, ReadError> {
+    reader::read_from(&mut reader, sink)
 }
 
 /// Reduces a document to its floors: per key the highest slot, source and target, each on its own

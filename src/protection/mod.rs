@@ -6,6 +6,8 @@
 //! doc comments name the section or the client's quirk behind each one.
 
 pub mod compare;
+mod complete;
+mod complete_writer;
 pub mod conflicts;
 pub mod floors;
 pub mod interchange;
@@ -15,15 +17,24 @@ pub mod read_error;
 mod reader;
 pub mod root;
 pub mod sink;
+pub mod synthetic;
 pub mod writer;
 
 pub use compare::{Comparison, LowerFloor, LoweredFloors, ReadBackError};
-pub use conflicts::{Certainty, Conflict, ConflictKind, Message, Witness, conflicts};
+pub use complete_writer::write_complete;
+pub use conflicts::{
+    Certainty, Conflict, ConflictKind, Conflicts, LISTED, Message, Tally, Witness, conflicts, find_conflicts,
+};
 pub use floors::{FloorMap, Floors, History};
-pub use interchange::{Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock, fold, read};
-pub use merge::{Input, MergeError, Merged, Raise, merge};
+pub use interchange::{
+    Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock, Summary, fold, read, read_from,
+};
+pub use merge::{
+    CompleteInput, Gap, Input, MergeError, Merged, MergedComplete, Raise, merge, merge_complete,
+};
 pub use pubkey::{PublicKey, PublicKeyError};
 pub use read_error::{Place, ReadError};
 pub use root::{GenesisRoot, Root, RootError};
 pub use sink::Sink;
+pub use synthetic::{SyntheticError, synthetic_floors};
 pub use writer::write;

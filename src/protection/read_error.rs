@@ -41,6 +41,9 @@ pub enum ReadError {
     /// Zero bytes, or only white space.
     #[error("the file is empty: the export failed. Export again and look at the client's own message")]
     Empty,
+    /// The operating system failed to read it.
+    #[error("it could not be read to its end: {error}. Read it again")]
+    Io { error: String },
     /// JSON `null` or the text `"null"`.
     #[error(
         "the file says null: the export failed, this is not an empty history (Prysm writes it when one key \

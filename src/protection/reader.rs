@@ -1,83 +1,54 @@
-//! The lenient reader: JSON bytes to records, accepting what the clients are known to write.
+//! The lenient reader: a stream of JSON into a sink, accepting what the clients are known to write, in memory that does
+//! not grow with the file.
 //!
-//! Must never guess: a number, key or root that is not understood fails the whole document, with its
-//! place. Bad values are carried along as values so that the error can name key, list and index,
-//! which a JSON parser alone cannot.
+//! Must never guess: a number, key or root that is not understood fails the whole document, with its place. Must never
+//! stop before the end: a document that is cut off or of another version is refused, however good its beginning.
 
+mod entry;
 mod leaf;
+mod lexer;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod walk;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::io::Read;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde_json::error::Category;
+use entry::Entry;
+use leaf::{Leaf, Text, shown};
+use lexer::{Lexed, Lexer};
+use walk::{Fields, Items};
 
-use leaf::{Leaf, Object, Text, shown};
+use super::interchange::Summary;
+use super::read_error::ReadError;
+use super::root::GenesisRoot;
+use super::sink::Sink;
+use tokens::Value;
 
-use super::interchange::{Interchange, LARGEST_NUMBER, Record, SignedAttestation, SignedBlock};
-use super::pubkey::PublicKey;
-use super::read_error::{Place, ReadError};
-use super::root::{GenesisRoot, Root};
-
-/// See [`super::interchange::read`].
-pub(super) fn read(bytes: &[u8]) -> Result<Interchange, ReadError> {
-    match bytes.trim_ascii() {
-        b"" => return Err(ReadError::Empty),
-        b"null" | b"\"null\"" => return Err(ReadError::Null),
-        _ => {}
-    }
-    let Object(document) = serde_json::from_slice::<Object<Document>>(bytes).map_err(not_readable)?;
-    let Object(metadata) = document.metadata.ok_or(ReadError::NoMetadata)?;
+/// See [`super::interchange::read_from`].
+pub(super) fn read_from<S: Sink>(source: &mut dyn Read, sink: &mut S) -> Result<Summary, ReadError> {
+    let mut lexer = Lexer::new(source);
+    let document = Document::read(&mut lexer, sink).map_err(|error| *error)?;
+    let metadata = document.metadata.ok_or(ReadError::NoMetadata)?;
     check_version(&metadata)?;
     let genesis_validators_root = match metadata.genesis_validators_root {
         Leaf::Absent => None,
         Leaf::Is(root) => Some(root),
         Leaf::Bad(found) => return Err(ReadError::GenesisRoot { found: found.into() }),
     };
-    let records = document.data.ok_or(ReadError::NoData)?.0?;
-    Ok(Interchange {
-        genesis_validators_root,
-        records,
-    })
-}
-
-fn not_readable(error: serde_json::Error) -> ReadError {
-    let (line, column) = (error.line(), error.column());
-    match error.classify() {
-        Category::Eof => ReadError::Truncated { line, column },
-        Category::Data => ReadError::Shape {
-            line,
-            column,
-            detail: detail(&error),
-        },
-        Category::Syntax | Category::Io => ReadError::NotJson {
-            line,
-            column,
-            detail: detail(&error),
-        },
+    let data = document.data.ok_or(ReadError::NoData)?;
+    match data.bad {
+        Some(error) => Err(error),
+        None => Ok(Summary {
+            genesis_validators_root,
+            ..data.read
+        }),
     }
 }
 
-/// The parser's words without the position, which we print ourselves; quoted text is escaped.
-fn detail(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let words = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(words, _)| words);
-    words
-        .chars()
-        .take(160)
-        .flat_map(char::escape_debug)
-        .collect::<String>()
-        .replace("\\\"", "\"")
-}
-
 fn check_version(metadata: &Metadata) -> Result<(), ReadError> {
-    let complete = matches!(&metadata.interchange_format, Leaf::Is(Text(format)) if format == "complete");
-    let found = match &metadata.interchange_format_version {
+    let complete = matches!(&metadata.format, Leaf::Is(Text(format)) if format == "complete");
+    let found = match &metadata.version {
         Leaf::Is(Text(version)) if version == "5" || (version == "4" && complete) => return Ok(()),
         Leaf::Is(Text(version)) => shown(version),
         Leaf::Absent => "missing".to_owned(),
@@ -86,153 +57,108 @@ fn check_version(metadata: &Metadata) -> Result<(), ReadError> {
     Err(ReadError::Version { found })
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Document {
-    #[serde(default)]
-    metadata: Option<Object<Metadata>>,
-    #[serde(default)]
+    metadata: Option<Metadata>,
     data: Option<Data>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Metadata {
-    #[serde(default)]
-    interchange_format: Leaf<Text>,
-    #[serde(default)]
-    interchange_format_version: Leaf<Text>,
-    #[serde(default)]
+    format: Leaf<Text>,
+    version: Leaf<Text>,
     genesis_validators_root: Leaf<GenesisRoot>,
 }
 
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default)]
-    pubkey: Leaf<PublicKey>,
-    #[serde(default)]
-    signed_blocks: Option<Vec<Object<RawBlock>>>,
-    #[serde(default)]
-    signed_attestations: Option<Vec<Object<RawAttestation>>>,
+/// What was read of `data`. The first bad record is kept; reading goes on, since the version counts first.
+#[derive(Default)]
+struct Data {
+    read: Summary,
+    bad: Option<ReadError>,
 }
 
-#[derive(Deserialize)]
-struct RawBlock {
-    #[serde(default)]
-    slot: Leaf<u64>,
-    #[serde(default)]
-    signing_root: Leaf<Root>,
+#[derive(Clone, Copy)]
+enum Field {
+    Metadata,
+    Data,
 }
 
-#[derive(Deserialize)]
-struct RawAttestation {
-    #[serde(default)]
-    source_epoch: Leaf<u64>,
-    #[serde(default)]
-    target_epoch: Leaf<u64>,
-    #[serde(default)]
-    signing_root: Leaf<Root>,
-}
+const FIELDS: [(&str, Field); 2] = [("metadata", Field::Metadata), ("data", Field::Data)];
 
-/// `data`, folded into records while it is read, so that no second copy of a large file is held.
-/// The first bad record is kept as the result; reading goes on, since the version counts first.
-struct Data(Result<BTreeMap<PublicKey, Record>, ReadError>);
-
-impl<'de> Deserialize<'de> for Data {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Data;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of entries, one per key")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Data, A::Error> {
-                let mut records = Ok(BTreeMap::new());
-                let mut index = 0;
-                while let Some(Object(entry)) = entries.next_element::<Object<Entry>>()? {
-                    records = records.and_then(|records| add(records, index, entry));
-                    index += 1;
-                }
-                Ok(Data(records))
+impl Document {
+    fn read<S: Sink>(lexer: &mut Lexer<'_>, sink: &mut S) -> Lexed<Self> {
+        match lexer.peek()? {
+            None => return Err(Box::new(ReadError::Empty)),
+            Some(b'n' | b'"') => refuse_null(lexer)?,
+            Some(_) => {}
+        }
+        let mut document = Self::default();
+        let mut fields = Fields::open(lexer)?;
+        while let Some(field) = fields.next(lexer, &FIELDS)? {
+            match field {
+                _ if lexer.null()? => {}
+                Field::Metadata => document.metadata = Some(Metadata::read(lexer)?),
+                Field::Data => document.data = Some(Data::read(lexer, sink)?),
             }
         }
-        deserializer.deserialize_seq(Entries)
-    }
-}
-
-fn add(
-    mut records: BTreeMap<PublicKey, Record>,
-    index: usize,
-    entry: Entry,
-) -> Result<BTreeMap<PublicKey, Record>, ReadError> {
-    let key = match entry.pubkey {
-        Leaf::Is(key) => key,
-        Leaf::Absent => {
-            return Err(ReadError::Key {
-                entry: index,
-                found: "missing".to_owned(),
-            });
+        match lexer.peek()? {
+            None => Ok(document),
+            Some(_) => Err(lexer.not_json("trailing characters")),
         }
-        Leaf::Bad(found) => {
-            return Err(ReadError::Key {
-                entry: index,
-                found: found.into(),
-            });
+    }
+}
+
+/// A document that is null or a text is no document: JSON null and the text "null" have a story of their own.
+fn refuse_null(lexer: &mut Lexer<'_>) -> Lexed<()> {
+    let null = matches!(lexer.value("an object")?, Value::Null | Value::Text("null"));
+    if null && lexer.peek()?.is_none() {
+        return Err(Box::new(ReadError::Null));
+    }
+    Err(lexer.shape("expected an object"))
+}
+
+#[derive(Clone, Copy)]
+enum MetadataField {
+    Format,
+    Version,
+    Root,
+}
+
+const METADATA_FIELDS: [(&str, MetadataField); 3] = [
+    ("interchange_format", MetadataField::Format),
+    ("interchange_format_version", MetadataField::Version),
+    ("genesis_validators_root", MetadataField::Root),
+];
+
+impl Metadata {
+    fn read(lexer: &mut Lexer<'_>) -> Lexed<Self> {
+        let mut metadata = Self::default();
+        let mut fields = Fields::open(lexer)?;
+        while let Some(field) = fields.next(lexer, &METADATA_FIELDS)? {
+            match field {
+                MetadataField::Format => metadata.format = Leaf::read(lexer)?,
+                MetadataField::Version => metadata.version = Leaf::read(lexer)?,
+                MetadataField::Root => metadata.genesis_validators_root = Leaf::read(lexer)?,
+            }
         }
-    };
-    let record = records.entry(key.clone()).or_default();
-    let place = |list, index_in_list, field| Place {
-        entry: index,
-        key: key.clone(),
-        list,
-        index: index_in_list,
-        field,
-    };
-    let blocks = entry.signed_blocks.unwrap_or_default();
-    record.blocks.reserve(blocks.len());
-    for (at, Object(raw)) in blocks.into_iter().enumerate() {
-        let place = |field| place("signed_blocks", at, field);
-        record.blocks.push(SignedBlock {
-            slot: number(raw.slot, || place("slot"))?,
-            signing_root: root(raw.signing_root, || place("signing_root"))?,
-        });
-    }
-    let attestations = entry.signed_attestations.unwrap_or_default();
-    record.attestations.reserve(attestations.len());
-    for (at, Object(raw)) in attestations.into_iter().enumerate() {
-        let place = |field| place("signed_attestations", at, field);
-        record.attestations.push(SignedAttestation {
-            source_epoch: number(raw.source_epoch, || place("source_epoch"))?,
-            target_epoch: number(raw.target_epoch, || place("target_epoch"))?,
-            signing_root: root(raw.signing_root, || place("signing_root"))?,
-        });
-    }
-    Ok(records)
-}
-
-fn number(leaf: Leaf<u64>, place: impl FnOnce() -> Place) -> Result<u64, ReadError> {
-    match leaf {
-        Leaf::Is(value) if value <= LARGEST_NUMBER => Ok(value),
-        Leaf::Is(value) => Err(ReadError::TooLarge {
-            place: place(),
-            value,
-        }),
-        Leaf::Absent => Err(ReadError::Number {
-            place: place(),
-            found: "missing".to_owned(),
-        }),
-        Leaf::Bad(found) => Err(ReadError::Number {
-            place: place(),
-            found: found.into(),
-        }),
+        Ok(metadata)
     }
 }
 
-fn root(leaf: Leaf<Root>, place: impl FnOnce() -> Place) -> Result<Option<Root>, ReadError> {
-    match leaf {
-        Leaf::Is(root) => Ok(Some(root)),
-        Leaf::Absent => Ok(None),
-        Leaf::Bad(found) => Err(ReadError::Root {
-            place: place(),
-            found: found.into(),
-        }),
+impl Data {
+    fn read<S: Sink>(lexer: &mut Lexer<'_>, sink: &mut S) -> Lexed<Self> {
+        let mut data = Self::default();
+        let mut items = Items::open(lexer)?;
+        let mut index = 0;
+        while items.next(lexer)? {
+            let entry = Entry::read::<S>(lexer)?;
+            data.read.blocks += entry.blocks;
+            data.read.attestations += entry.attestations;
+            if data.bad.is_none() {
+                data.bad = entry.hand_over(index, sink).err();
+            }
+            index += 1;
+        }
+        Ok(data)
     }
 }

@@ -8,6 +8,7 @@ mod help;
 mod journal;
 mod pages;
 mod protection;
+mod protection_sources;
 mod refusals;
 mod streams;
 

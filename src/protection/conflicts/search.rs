@@ -1,43 +1,39 @@
-//! The search for conflicts: sort once, walk once, per key.
+//! The search for conflicts: sort once, walk once, per key, in memory that is used again for the next key.
 //!
 //! Must never compare every pair: a key has hundreds of thousands of attestations, and the quadratic
-//! walk is what made imports take hours.
+//! walk is what made imports take hours. Must never copy all records: the order of them is 24 bytes each.
 
 use std::collections::BTreeSet;
 
-use super::{Certainty, Conflict, ConflictKind, Message, Witness};
-use crate::protection::interchange::{Interchange, SignedAttestation, SignedBlock};
+use super::{Certainty, Conflict, ConflictKind, Conflicts, LISTED, Message, Witness};
+use crate::protection::interchange::{Interchange, Record, SignedAttestation, SignedBlock};
 use crate::protection::pubkey::PublicKey;
 use crate::protection::root::Root;
 
-/// See [`super::conflicts`].
-pub(super) fn search(inputs: &[(&str, &Interchange)]) -> Vec<Conflict> {
+/// See [`super::find_conflicts`].
+pub(super) fn search(inputs: &[(&str, &Interchange)]) -> Conflicts {
     let keys: BTreeSet<_> = inputs
         .iter()
         .flat_map(|(_, interchange)| interchange.records.keys())
         .collect();
     let mut found = Found {
         inputs,
-        conflicts: Vec::new(),
+        conflicts: Conflicts::default(),
     };
+    let mut order = Vec::new();
     for key in keys {
-        let (mut blocks, mut votes) = (Vec::new(), Vec::new());
-        for (input, (_, interchange)) in inputs.iter().enumerate() {
-            let Some(record) = interchange.records.get(key) else {
-                continue;
-            };
-            blocks.extend(record.blocks.iter().map(|block| Tagged {
-                message: *block,
-                input,
-            }));
-            votes.extend(record.attestations.iter().map(|vote| Tagged {
-                message: *vote,
-                input,
-            }));
-        }
-        found.double(key, ConflictKind::DoubleProposal, &mut blocks);
-        found.double(key, ConflictKind::DoubleVote, &mut votes);
-        found.surrounds(key, &mut votes);
+        let records: Vec<(usize, &Record)> = inputs
+            .iter()
+            .enumerate()
+            .filter_map(|(input, (_, interchange))| Some((input, interchange.records.get(key)?)))
+            .collect();
+        let blocks = Signings::of(&records, |record| &record.blocks);
+        blocks.sort_into(&mut order);
+        found.double(key, ConflictKind::DoubleProposal, &blocks, &order);
+        let votes = Signings::of(&records, |record| &record.attestations);
+        votes.sort_into(&mut order);
+        found.double(key, ConflictKind::DoubleVote, &votes, &order);
+        found.surrounds(key, &votes, &order);
     }
     found.conflicts
 }
@@ -46,6 +42,58 @@ pub(super) fn search(inputs: &[(&str, &Interchange)]) -> Vec<Conflict> {
 struct Tagged<M> {
     message: M,
     input: usize,
+}
+
+/// A message's place in the order, and where the message itself is. Ordered by the former.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Placed {
+    place: u64,
+    source: u64,
+    part: u32,
+    index: u32,
+}
+
+/// All messages of one kind and one key, where they are.
+struct Signings<'a, M> {
+    parts: Vec<(usize, &'a [M])>,
+}
+
+impl<'a, M: Signed> Signings<'a, M> {
+    fn of(records: &[(usize, &'a Record)], list: impl Fn(&'a Record) -> &'a Vec<M>) -> Self {
+        // Parts of a size that an index of 32 bits can name.
+        let parts = records.iter().flat_map(|(input, record)| {
+            let parts = list(record).chunks(u32::MAX as usize);
+            parts.map(|part| (*input, part))
+        });
+        let parts = parts.collect();
+        Self { parts }
+    }
+
+    /// Sorts by place and source, in time that is linear when every list is sorted already.
+    fn sort_into(&self, order: &mut Vec<Placed>) {
+        order.clear();
+        order.reserve_exact(self.parts.iter().map(|(_, part)| part.len()).sum());
+        for ((_, messages), part) in self.parts.iter().zip(0_u32..) {
+            order.extend(messages.iter().zip(0_u32..).map(|(message, index)| Placed {
+                place: message.place(),
+                source: message.source(),
+                part,
+                index,
+            }));
+        }
+        if !order.is_sorted() {
+            // The stable sort takes runs that are sorted as they are.
+            order.sort();
+        }
+    }
+
+    fn at(&self, placed: &Placed) -> Option<Tagged<M>> {
+        let (input, messages) = self.parts.get(placed.part as usize)?;
+        Some(Tagged {
+            message: *messages.get(placed.index as usize)?,
+            input: *input,
+        })
+    }
 }
 
 /// What the search needs to know of a message.
@@ -90,14 +138,28 @@ impl Signed for SignedAttestation {
 
 struct Found<'a> {
     inputs: &'a [(&'a str, &'a Interchange)],
-    conflicts: Vec<Conflict>,
+    conflicts: Conflicts,
 }
 
 impl Found<'_> {
-    fn double<M: Signed>(&mut self, key: &PublicKey, kind: ConflictKind, messages: &mut [Tagged<M>]) {
-        messages.sort_unstable_by_key(|m| (m.message.place(), m.message.source(), m.input, m.message.root()));
-        for group in messages.chunk_by(|a, b| a.message.place() == b.message.place()) {
-            let [first, rest @ ..] = group else { continue };
+    fn double<M: Signed>(
+        &mut self,
+        key: &PublicKey,
+        kind: ConflictKind,
+        messages: &Signings<'_, M>,
+        order: &[Placed],
+    ) {
+        let mut group = Vec::new();
+        for placed in order.chunk_by(|a, b| a.place == b.place) {
+            if placed.len() < 2 {
+                continue;
+            }
+            group.clear();
+            group.extend(placed.iter().filter_map(|placed| messages.at(placed)));
+            group.sort_unstable_by_key(|m| (m.message.source(), m.input, m.message.root()));
+            let [first, rest @ ..] = group.as_slice() else {
+                continue;
+            };
             let known = group.iter().find(|m| m.message.root().is_some()).unwrap_or(first);
             let mut previous = first;
             for second in rest {
@@ -111,41 +173,56 @@ impl Found<'_> {
 
     /// Walks down from the highest target with the lowest source seen above it: O(n log n). A
     /// witness with a known root is preferred, since it may prove the conflict.
-    fn surrounds(&mut self, key: &PublicKey, votes: &mut [Tagged<SignedAttestation>]) {
-        votes.sort_unstable_by_key(|vote| std::cmp::Reverse(vote.message.target_epoch));
+    fn surrounds(&mut self, key: &PublicKey, votes: &Signings<'_, SignedAttestation>, order: &[Placed]) {
         let mut widest: [Option<Tagged<SignedAttestation>>; 2] = [None, None];
-        for group in votes.chunk_by(|a, b| a.message.target_epoch == b.message.target_epoch) {
-            for inner in group {
-                let surrounds = |outer: &&Tagged<SignedAttestation>| {
-                    outer.message.source_epoch < inner.message.source_epoch
-                };
-                if let Some(outer) = widest.iter().flatten().find(surrounds).copied() {
-                    self.add(key, ConflictKind::Surround, &outer, inner);
+        for group in order.chunk_by(|a, b| a.place == b.place).rev() {
+            for placed in group {
+                let surrounds =
+                    |outer: &&Tagged<SignedAttestation>| outer.message.source_epoch < placed.source;
+                if let Some(outer) = widest.iter().flatten().find(surrounds).copied()
+                    && let Some(inner) = votes.at(placed)
+                {
+                    self.add(key, ConflictKind::Surround, &outer, &inner);
                 }
             }
             let [known, any] = &mut widest;
-            for vote in group {
-                if vote.message.signing_root.is_some() {
-                    widen(known, vote);
+            // By source: who is no wider than what is held need not be looked at.
+            for placed in group {
+                let wider = |held: &Option<Tagged<SignedAttestation>>| {
+                    held.is_none_or(|held| placed.source < held.message.source_epoch)
+                };
+                if !(wider(known) || wider(any)) {
+                    continue;
                 }
-                widen(any, vote);
+                let Some(vote) = votes.at(placed) else { continue };
+                if wider(any) {
+                    *any = Some(vote);
+                }
+                if wider(known) && vote.message.signing_root.is_some() {
+                    *known = Some(vote);
+                }
             }
         }
     }
 
     fn add<M: Signed>(&mut self, key: &PublicKey, kind: ConflictKind, first: &Tagged<M>, second: &Tagged<M>) {
-        let proven = first.message.root().is_some() && second.message.root().is_some();
-        self.conflicts.push(Conflict {
+        let certainty = match (first.message.root(), second.message.root()) {
+            (Some(_), Some(_)) => Certainty::Proven,
+            (None, _) | (_, None) => Certainty::Possible,
+        };
+        let count = self.conflicts.count_mut(kind, certainty);
+        *count += 1;
+        if *count > LISTED {
+            return;
+        }
+        let conflict = Conflict {
             key: key.clone(),
             kind,
-            certainty: if proven {
-                Certainty::Proven
-            } else {
-                Certainty::Possible
-            },
+            certainty,
             first: self.witness(first),
             second: self.witness(second),
-        });
+        };
+        self.conflicts.listed.push(conflict);
     }
 
     fn witness<M: Signed>(&self, tagged: &Tagged<M>) -> Witness {
@@ -169,11 +246,5 @@ fn clash<M: Signed>(a: &Tagged<M>, b: &Tagged<M>) -> bool {
     match (a.message.root(), b.message.root()) {
         (Some(a), Some(b)) => a != b,
         (None, _) | (_, None) => a.input == b.input,
-    }
-}
-
-fn widen(widest: &mut Option<Tagged<SignedAttestation>>, vote: &Tagged<SignedAttestation>) {
-    if widest.is_none_or(|held| vote.message.source_epoch < held.message.source_epoch) {
-        *widest = Some(*vote);
     }
 }

@@ -143,6 +143,32 @@ fn says_who_signed_what_where() {
     );
 }
 
+/// Every block of a slot but the first is one more: all are counted, some are listed, and those that prove something are
+/// not crowded out by those that do not.
+#[test]
+fn millions_of_conflicts_are_counted_and_some_are_listed() {
+    let many: Vec<_> = (0..5_000).map(|_| block(5, 0)).collect();
+    let two: Vec<_> = (1..=3).map(|byte| block(6, byte)).collect();
+    let found = find_conflicts(&[("a", &document(&[many, two].concat(), &[]))]);
+    assert_eq!(
+        found.double_proposals,
+        Tally {
+            proven: 2,
+            possible: 4_999
+        }
+    );
+    assert_eq!(
+        (found.count(Certainty::Proven), found.count(Certainty::Possible)),
+        (2, 4_999)
+    );
+    assert_eq!(found.listed.len() as u64, 2 + LISTED);
+    assert_eq!(found.first_proven().unwrap().kind, ConflictKind::DoubleProposal);
+    assert_eq!(
+        (found.double_votes, found.surrounds),
+        (Tally::default(), Tally::default())
+    );
+}
+
 fn documents() -> impl Strategy<Value = Interchange> {
     let block = (0_u64..6, 0_u8..3).prop_map(|(slot, byte)| block(slot, byte));
     let vote = (0_u64..8, 0_u64..8, 0_u8..3).prop_map(|(source, target, byte)| vote(source, target, byte));

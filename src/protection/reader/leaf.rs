@@ -1,36 +1,11 @@
-//! The values of the document: objects that must be objects, and strings or numbers that may be
-//! missing, understood or bad.
+//! Single values: strings or numbers that may be missing, understood or bad.
 //!
 //! Must never turn a bad value into a missing one.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
-
+use super::lexer::{Lexed, Lexer};
+use super::tokens::Value;
 use crate::protection::pubkey::PublicKey;
 use crate::protection::root::{GenesisRoot, Root};
-
-/// A JSON object read as `T`. Plain derived readers would also take a list, by position.
-pub(super) struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Map<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Map<T> {
-            type Value = Object<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-            }
-        }
-        deserializer.deserialize_map(Map(PhantomData))
-    }
-}
 
 /// A string or number of the file: not there (or null), understood, or not (escaped, for the error).
 #[derive(Default)]
@@ -93,41 +68,24 @@ impl Scalar for GenesisRoot {
     }
 }
 
-impl<'de, T: Scalar> Deserialize<'de> for Leaf<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LeafVisitor(PhantomData))
-    }
-}
-
-struct LeafVisitor<T>(PhantomData<T>);
-
-impl<T: Scalar> Visitor<'_> for LeafVisitor<T> {
-    type Value = Leaf<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or a number")
-    }
-    fn visit_unit<E: de::Error>(self) -> Result<Leaf<T>, E> {
-        Ok(Leaf::Absent)
-    }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Leaf<T>, E> {
-        Ok(match T::from_text(text) {
-            Some(Some(value)) => Leaf::Is(value),
-            Some(None) => Leaf::Absent,
-            None => Leaf::Bad(shown(text).into()),
+impl<T: Scalar> Leaf<T> {
+    /// Takes the value that stands here.
+    #[inline]
+    pub(super) fn read(lexer: &mut Lexer<'_>) -> Lexed<Self> {
+        Ok(match lexer.value("a string or a number")? {
+            Value::Text(text) => match T::from_text(text) {
+                Some(Some(value)) => Self::Is(value),
+                Some(None) => Self::Absent,
+                None => Self::Bad(shown(text).into()),
+            },
+            // A number with a sign, a fraction or an exponent is no whole one, even where its value is.
+            Value::Number(text) => match text.parse().ok().and_then(T::from_number) {
+                Some(value) => Self::Is(value),
+                None => Self::Bad(text.chars().take(80).collect::<String>().into()),
+            },
+            Value::Bool(value) => Self::Bad(value.to_string().into()),
+            Value::Null => Self::Absent,
         })
-    }
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Leaf<T>, E> {
-        Ok(T::from_number(number).map_or_else(|| Leaf::Bad(number.to_string().into()), Leaf::Is))
-    }
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Leaf<T>, E> {
-        Ok(Leaf::Bad(number.to_string().into()))
-    }
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Leaf<T>, E> {
-        Ok(Leaf::Bad(number.to_string().into()))
-    }
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Leaf<T>, E> {
-        Ok(Leaf::Bad(value.to_string().into()))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must never only check that something was refused: the words matter to the person who reads them.
 
-use super::*;
+use crate::protection::interchange::{Interchange, read};
 
 const ZERO: &str = "0x0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -156,6 +156,6 @@ fn keys_without_history_stay_known() {
 #[test]
 fn slot_zero_folds_to_never_proposed() {
     let teku = read(entry(r#""signed_blocks":[{"slot":"0"}]"#).as_bytes()).unwrap();
-    let history = super::super::interchange::fold(&teku);
+    let history = crate::protection::fold(&teku);
     assert!(history.floors.values().all(|floors| floors.block_slot.is_none()));
 }

@@ -4,63 +4,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
-use failover::protection::{
-    Floors, History, Input, Interchange, Merged, PublicKey, Record, Root, SignedAttestation, SignedBlock,
-    fold, merge, read, write,
-};
-use proptest::collection::{btree_map, vec};
-use proptest::option;
+mod complete;
+mod generate;
+mod spelling;
+
+use failover::protection::{Floors, History, Input, Merged, fold, merge, read, write};
+use generate::{ROOT, TOP, any_floors, histories, interchanges};
+use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use spelling::spelled;
 
-const ROOT: [u8; 32] = [7; 32];
-/// Highest slot or epoch generated; tried messages go one further.
-const TOP: u64 = 8;
-
-fn keys() -> impl Strategy<Value = PublicKey> {
-    (0_u8..4).prop_map(|byte| PublicKey::from_bytes(&[byte; 48]).unwrap())
-}
-
-/// Floors of any kind, also those no valid signer can hold.
-fn any_floors() -> impl Strategy<Value = Floors> {
-    (option::of(0..=TOP), option::of(0..=TOP), option::of(0..=TOP)).prop_map(
-        |(block_slot, source_epoch, target_epoch)| Floors {
-            block_slot,
-            source_epoch,
-            target_epoch,
-        },
-    )
-}
-
-fn histories() -> impl Strategy<Value = History> {
-    btree_map(keys(), any_floors(), 0..4).prop_map(|floors| History {
-        genesis_validators_root: Some(ROOT.into()),
-        floors,
-    })
-}
-
-fn roots() -> impl Strategy<Value = Option<Root>> {
-    (0_u8..3).prop_map(|byte| Root::known([byte; 32]))
-}
-
-fn records() -> impl Strategy<Value = Record> {
-    let block = (0..=TOP, roots()).prop_map(|(slot, signing_root)| SignedBlock { slot, signing_root });
-    let vote = (0..=TOP, 0..=TOP, roots()).prop_map(|(source_epoch, target_epoch, signing_root)| {
-        SignedAttestation {
-            source_epoch,
-            target_epoch,
-            signing_root,
-        }
-    });
-    (vec(block, 0..6), vec(vote, 0..6)).prop_map(|(blocks, attestations)| Record { blocks, attestations })
-}
-
-fn interchanges() -> impl Strategy<Value = Interchange> {
-    btree_map(keys(), records(), 0..4).prop_map(|records| Interchange {
-        genesis_validators_root: Some(ROOT.into()),
-        records,
-    })
-}
+/// Of every property.
+pub const CASES: u32 = 10_000;
 
 fn merge_all(inputs: &[&History]) -> Merged {
     let inputs: Vec<_> = inputs
@@ -118,7 +74,7 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn merge_is_commutative(a in histories(), b in histories()) {
@@ -266,95 +222,4 @@ fn strict(merged: &Merged) -> Value {
         },
         "data": data,
     })
-}
-
-/// The document in one of the ways the clients write it; `spelling` chooses for every value.
-fn spelled(document: &Interchange, spelling: u64) -> Value {
-    let mut seed = spelling;
-    let mut choose = |of: u64| {
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        if spelling == 0 { 0 } else { (seed >> 33) % of }
-    };
-    let mut data = Vec::new();
-    for (key, record) in &document.records {
-        let blocks: Vec<_> = record
-            .blocks
-            .iter()
-            .map(|block| {
-                let mut json = json!({"slot": number(block.slot, choose(2))});
-                add_root(&mut json, block.signing_root, choose(4));
-                json
-            })
-            .collect();
-        let votes: Vec<_> = record
-            .attestations
-            .iter()
-            .map(|vote| {
-                let mut json = json!({
-                    "source_epoch": number(vote.source_epoch, choose(2)),
-                    "target_epoch": number(vote.target_epoch, choose(2)),
-                    "extra": {"nested": [1, null]},
-                });
-                add_root(&mut json, vote.signing_root, choose(4));
-                json
-            })
-            .collect();
-        let pubkey = match choose(3) {
-            0 => key.to_string(),
-            1 => key.hex(),
-            _ => key.hex().to_uppercase(),
-        };
-        if choose(2) == 0 {
-            data.push(json!({
-                "pubkey": pubkey, "signed_blocks": list(blocks, choose(3)), "signed_attestations": list(votes, choose(3))
-            }));
-        } else {
-            data.push(json!({"pubkey": pubkey, "signed_blocks": blocks}));
-            data.push(json!({"pubkey": key.to_string(), "signed_attestations": votes}));
-        }
-    }
-    if choose(2) == 1 {
-        // Whole entries may stand in any order; the two of one key then swap too, which is the same.
-        data.reverse();
-    }
-    let mut metadata = json!({"genesis_validators_root": format!("0x{}", "07".repeat(32)), "extra": 1});
-    match choose(3) {
-        0 => metadata["interchange_format_version"] = json!("5"),
-        1 => metadata["interchange_format_version"] = json!(5),
-        _ => {
-            metadata["interchange_format_version"] = json!("4");
-            metadata["interchange_format"] = json!("complete");
-        }
-    }
-    json!({"metadata": metadata, "data": data, "extra": []})
-}
-
-fn number(value: u64, spelling: u64) -> Value {
-    if spelling == 0 {
-        json!(value.to_string())
-    } else {
-        json!(value)
-    }
-}
-
-/// An empty list may be left out or be null.
-fn list(items: Vec<Value>, spelling: u64) -> Value {
-    if items.is_empty() && spelling > 0 {
-        Value::Null
-    } else {
-        Value::Array(items)
-    }
-}
-
-fn add_root(json: &mut Value, root: Option<Root>, spelling: u64) {
-    match (root, spelling) {
-        (Some(root), 0 | 1) => json["signing_root"] = json!(root.to_string()),
-        (Some(root), _) => json["signing_root"] = json!(const_hex::encode_upper(root.as_bytes())),
-        (None, 0) => {}
-        (None, 1) => json["signing_root"] = Value::Null,
-        (None, 2) => json["signing_root"] = json!(""),
-        (None, _) => json["signing_root"] = json!(format!("0x{}", "00".repeat(32))),
-    }
 }
