@@ -119,13 +119,13 @@ fn read_known<S: Sink>(format: Format, path: &Path, sink: &mut S) -> Result<Foun
         Format::Interchange => interchange(OnDisk::file(path)?, &place, sink),
         Format::Lighthouse => lighthouse::read(path, sink),
         Format::Nimbus => nimbus::read(path, sink),
-        Format::Prysm => prysm::read(&OnDisk::file(path)?, &place, sink),
+        Format::Prysm => prysm::read_file(path, sink),
         Format::PrysmMinimal => {
             let top = OnDisk(path.parent().unwrap_or(path).to_owned());
             prysm_minimal::read(&top, &OnDisk(path.to_owned()), sink)
         }
         Format::Teku => teku::read(&OnDisk(path.to_owned()), sink),
-        Format::Lodestar => lodestar::read(&OnDisk(path.to_owned()), sink),
+        Format::Lodestar => lodestar::read_dir(path, sink),
         Format::Web3Signer => Err(DatabaseError::Unsupported {
             place,
             what: "Web3Signer keeps its database in PostgreSQL".to_owned(),

@@ -189,8 +189,8 @@ fn lines(seen: &Seen, every_key: bool, now: Timestamp) -> Vec<String> {
     let floors = &seen.gathered.history.floors;
     let newest = newest(seen);
     let mut lines = vec![
-        format!("{}: {}", seen.label, whose(seen.found.format)),
-        format!("  chain   {}", network::shown(seen.found.genesis_validators_root)),
+        format!("{}: {}", seen.label, whose(seen)),
+        format!("  chain   {}", chain(seen)),
         format!(
             "  holds   {}, {}, {}",
             counted(floors.len() as u64, "key"),
@@ -272,12 +272,24 @@ fn told_newest(seen: &Seen, newest: &Floors, now: Timestamp) -> String {
     format!("{block}, {vote}{how}")
 }
 
-/// Whose it is, for people.
-fn whose(format: Format) -> &'static str {
-    match format {
+fn chain(seen: &Seen) -> String {
+    match (seen.found.genesis_validators_root, seen.found.format) {
+        (None, Format::Lighthouse) => "not named: Lighthouse keeps none".to_owned(),
+        (root, _) => network::shown(root),
+    }
+}
+
+/// Whose it is, for people. Qrysm's is Prysm's with longer keys.
+fn whose(seen: &Seen) -> &'static str {
+    let mut keys = seen.gathered.history.floors.keys();
+    match seen.found.format {
         Format::Interchange => "interchange (EIP-3076)",
         Format::Lighthouse => "Lighthouse (SQLite)",
-        Format::Prysm => "Prysm or Qrysm, complete (bbolt)",
+        Format::Prysm => match keys.next().map(|key| key.as_bytes().len()) {
+            Some(48) => "Prysm, complete (bbolt)",
+            Some(2592) => "Qrysm (bbolt)",
+            Some(_) | None => "Prysm or Qrysm, complete (bbolt)",
+        },
         Format::PrysmMinimal => "Prysm, minimal (YAML)",
         Format::Teku => "Teku (YAML)",
         Format::Nimbus => "Nimbus (SQLite)",

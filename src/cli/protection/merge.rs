@@ -14,8 +14,8 @@ use crate::cli::args::{Chain, Global, Merge, Strategy};
 use crate::cli::printing::{err_line, out_json};
 use crate::databases::Found;
 use crate::protection::{
-    self, Certainty, CompleteInput, Conflicts, GenesisRoot, History, Input, Interchange, MergeError, Merged,
-    MergedComplete, find_conflicts, fold, merge_complete, write, write_complete,
+    self, Certainty, CompleteInput, Conflicts, Gap, GenesisRoot, History, Input, Interchange, MergeError,
+    Merged, MergedComplete, find_conflicts, fold, merge_complete, write, write_complete,
 };
 
 /// Runs the command.
@@ -37,6 +37,13 @@ pub struct Work<'a> {
     pub chain: &'a Chain,
 }
 
+/// What came of the sources.
+struct Seen<'a> {
+    read: &'a [Read],
+    pairs: &'a Conflicts,
+    gaps: &'a [Gap],
+}
+
 /// A source that was read.
 struct Read {
     label: String,
@@ -52,32 +59,25 @@ impl Work<'_> {
         let read = sources.iter().map(read).collect::<Result<Vec<Read>, Failure>>()?;
         let pairs = slashable(&read)?;
         let merged = merged(&read, given)?;
+        let mut gaps = Vec::new();
         if self.strategy.complete {
             let union = united(&read, given, merged.genesis_validators_root())?;
             store(self.output, |mut out| write_complete(&union, &mut out))?;
-            for gap in union.gaps() {
-                err_line(&format!(
-                    "key {}: a source refused more below its lowest message than the union does ({} against {}): import \
-                     the minimal one",
-                    gap.key.short(),
-                    gap.refused,
-                    gap.lowest
-                ));
-            }
+            gaps.extend_from_slice(union.gaps());
         } else {
             store(self.output, |out| out.write_all(&write(&merged)))?;
         }
-        self.tell(global, &read, &merged, &pairs)?;
+        let seen = Seen {
+            read: &read,
+            pairs: &pairs,
+            gaps: &gaps,
+        };
+        self.tell(global, &seen, &merged)?;
         Ok(0)
     }
 
-    fn tell(
-        &self,
-        global: &Global,
-        read: &[Read],
-        merged: &Merged,
-        pairs: &Conflicts,
-    ) -> Result<(), Failure> {
+    fn tell(&self, global: &Global, seen: &Seen<'_>, merged: &Merged) -> Result<(), Failure> {
+        let (read, pairs) = (seen.read, seen.pairs);
         let root = merged.genesis_validators_root();
         let strategy = if self.strategy.complete {
             "complete"
@@ -100,7 +100,7 @@ impl Work<'_> {
             out_json(
                 &json!({ "schema": self.schema, "output": self.output, "strategy": strategy,
                          "genesis_validators_root": root, "keys": merged.floors().len(), "sources": sources,
-                         "floors": merged.floors(), "raises": merged.raises(), "conflicts": pairs, "notes": notes }),
+                         "floors": merged.floors(), "raises": merged.raises(), "conflicts": pairs, "gaps": seen.gaps, "notes": notes }),
             )?;
             return Ok(());
         }
@@ -119,8 +119,17 @@ impl Work<'_> {
             )
         }));
         say(global, &lines.join("\n"));
-        for line in conflict_lines(pairs).iter().chain(&notes) {
-            err_line(line);
+        let gaps = seen.gaps.iter().map(|gap| {
+            format!(
+                "key {}: one source refuses at and below ({}), the union only at and below ({}): messages between them that \
+                 neither source holds would be signed. Import the minimal one",
+                gap.key.short(),
+                gap.refused,
+                gap.lowest
+            )
+        });
+        for line in conflict_lines(pairs).into_iter().chain(notes).chain(gaps) {
+            err_line(&line);
         }
         if self.strategy.complete && !pairs.listed.is_empty() {
             err_line(

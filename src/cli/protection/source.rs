@@ -44,13 +44,13 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// Exit 2 when there is nothing of that name, else exit 1: it could not be read, and that is not "never signed".
-    pub fn read<S: Sink + Send>(&self, sink: &mut S) -> Result<Found, Failure> {
+    pub fn read<S: Sink>(&self, sink: &mut S) -> Result<Found, Failure> {
         if self.named == "-" {
             return databases::read_stream(std::io::stdin().lock(), "-", sink)
                 .map_err(|error| self.refused(&error));
         }
         if is_server(self.named) {
-            return self.server(sink);
+            return databases::web3signer::read(self.named, sink).map_err(|error| self.refused(&error));
         }
         let path = Path::new(self.named);
         if let Err(error) = std::fs::metadata(path) {
@@ -60,21 +60,6 @@ impl<'a> Source<'a> {
         let found = watched(path, &bar, sink).map_err(|error| self.refused(&error));
         bar.finish_and_clear();
         found
-    }
-
-    /// On a thread of its own: the driver brings its own runtime, which must not be started within ours.
-    fn server<S: Sink + Send>(&self, sink: &mut S) -> Result<Found, Failure> {
-        let address = self.named.trim_start_matches("jdbc:");
-        let read = std::thread::scope(|scope| {
-            scope
-                .spawn(|| databases::web3signer::read(address, sink))
-                .join()
-                .unwrap_or_else(|_| {
-                    let what = "reading it ended unexpectedly".to_owned();
-                    Err(DatabaseError::io(&self.label, &what))
-                })
-        });
-        read.map_err(|error| self.refused(&error))
     }
 
     fn refused(&self, error: &DatabaseError) -> Failure {
