@@ -19,12 +19,12 @@ const FACTS: &[(&str, Rules)] = &[
     ("lighthouse", rules(SIGNED, Reimport::Harmless, Lower::Ignored, Gap::None, true, Atomic::File, false, true, Wait::Kept)),
     ("lodestar", rules((1 << 53) - 1, Reimport::Harmless, Lower::LowersFloor, Gap::Blocks, true, Atomic::No, false, true, Wait::Skipped)),
     ("nimbus", rules(SIGNED, Reimport::Harmless, Lower::Ignored, Gap::None, false, Atomic::No, true, false, Wait::Kept)),
-    ("prysm", rules(u64::MAX, Reimport::BlacklistsKey, Lower::LowersFloor, Gap::BlocksAndAttestations, true, Atomic::No, true, true, Wait::Skipped)),
+    ("prysm", Rules { makes_database: false, ..rules(u64::MAX, Reimport::BlacklistsKey, Lower::LowersFloor, Gap::BlocksAndAttestations, true, Atomic::No, true, true, Wait::Skipped) }),
     ("prysm-minimal", rules(u64::MAX, Reimport::Harmless, Lower::Ignored, Gap::None, false, Atomic::No, true, false, Wait::Skipped)),
     ("qrysm", Rules { key_bytes: 2592, ..rules(u64::MAX, Reimport::AbortsImport, Lower::LowersFloor, Gap::BlocksAndAttestations, true, Atomic::No, true, true, Wait::Skipped) }),
     ("teku", rules(u64::MAX - 1, Reimport::Harmless, Lower::Ignored, Gap::None, false, Atomic::No, true, false, Wait::Kept)),
     ("dirk", rules(SIGNED, Reimport::Harmless, Lower::RefusesKey, Gap::None, false, Atomic::No, true, true, Wait::None)),
-    ("web3signer", rules(u64::MAX, Reimport::DropsKey, Lower::Ignored, Gap::None, true, Atomic::Key, true, false, Wait::None)),
+    ("web3signer", Rules { makes_database: false, ..rules(u64::MAX, Reimport::DropsKey, Lower::Ignored, Gap::None, true, Atomic::Key, true, false, Wait::None) }),
 ];
 
 #[allow(clippy::too_many_arguments, reason = "one row of the table")]
@@ -49,6 +49,7 @@ const fn rules(
         loses_silently,
         locks,
         wait,
+        makes_database: true,
         key_bytes: 48,
     }
 }
@@ -100,6 +101,9 @@ fn what_follows_from_the_rules() {
         ["lodestar", "prysm", "qrysm", "dirk"]
     );
     for client in CLIENTS {
+        let begins = client.may_begin_without();
+        assert_eq!(begins.is_ok(), client.rules.makes_database, "{}", client.name);
+        assert!(begins.err().is_none_or(|why| why.contains("without keys")));
         let open = client.rules.gap != Gap::None;
         assert!(
             !open || client.rules.needs_the_merge(),
@@ -191,8 +195,8 @@ fn offers(clients: &[Client]) -> String {
 }
 
 fn table(clients: &[Client]) -> String {
-    let mut text = "| `client` | holds up to | lower data | again | gap | signs the same again | at once | can lose behind exit 0 | no wait |\n\
-                    |---|---|---|---|---|---|---|---|---|\n"
+    let mut text = "| `client` | holds up to | lower data | again | gap | signs the same again | at once | can lose behind exit 0 | no wait | makes its database |\n\
+                    |---|---|---|---|---|---|---|---|---|---|\n"
         .to_string();
     let yes = |yes: bool| if yes { "yes" } else { "no" };
     for client in clients {
@@ -206,7 +210,7 @@ fn table(clients: &[Client]) -> String {
         };
         writeln!(
             text,
-            "| `{}` | {largest} | {} | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {largest} | {} | {} | {} | {} | {} | {} | {} | {} |",
             client.name,
             rules.lower.words(),
             rules.reimport.words(),
@@ -214,7 +218,8 @@ fn table(clients: &[Client]) -> String {
             yes(rules.resigns),
             rules.atomic.words(),
             yes(rules.loses_silently),
-            rules.wait.words()
+            rules.wait.words(),
+            yes(rules.makes_database)
         )
         .unwrap();
     }

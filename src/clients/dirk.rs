@@ -30,6 +30,7 @@ pub(super) const CLIENT: Client = Client {
         loses_silently: true,
         locks: true,
         wait: Wait::None,
+        makes_database: true,
         key_bytes: 48,
     },
     // Its export names the chain that the flag named.

@@ -37,6 +37,7 @@ pub(super) const CLIENT: Client = Client {
         loses_silently: false,
         locks: true,
         wait: Wait::Kept,
+        makes_database: true,
         key_bytes: 48,
     },
     names_its_chain: false,

@@ -59,6 +59,7 @@ const RULES: Rules = Rules {
     loses_silently: false,
     locks: true,
     wait: Wait::Skipped,
+    makes_database: true,
     key_bytes: 48,
 };
 

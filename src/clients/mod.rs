@@ -166,6 +166,22 @@ impl Client {
         .map_err(|why| format!("{}: {why}", self.name))
     }
 
+    /// Whether a backup without any database can be imported into.
+    ///
+    /// # Errors
+    /// What to do first.
+    pub fn may_begin_without(&self) -> Result<(), String> {
+        if self.rules.makes_database {
+            Ok(())
+        } else {
+            Err(format!(
+                "there is no database, and an import of {} makes none: start its validator once without keys, stop and \
+                 bar it, and try again",
+                self.name
+            ))
+        }
+    }
+
     /// An export or import of this client, to be run as the user that owns the database.
     pub fn protection_call(
         &self,

@@ -42,6 +42,7 @@ pub(super) const CLIENT: Client = Client {
         loses_silently: true,
         locks: false,
         wait: Wait::Kept,
+        makes_database: true,
         key_bytes: 48,
     },
     names_its_chain: true,
@@ -237,8 +238,7 @@ fn import(install: &Install, file: &str) -> Result<Vec<String>, String> {
     protection(install, "import", file)
 }
 
-/// By the beacon node's binary beside the validator client's. Where it is not there, the answer is "not found" and says
-/// its path; `program` in the configuration names another.
+/// By the beacon node's binary beside the validator client's. Where it is not there, the answer says which path it is not.
 fn protection(install: &Install, verb: &str, file: &str) -> Result<Vec<String>, String> {
     let validators = home_of(install, DATABASE)?;
     let program = install.program.iter().map(|word| {

@@ -59,6 +59,8 @@ pub(super) const RULES: Rules = Rules {
     loses_silently: true,
     locks: true,
     wait: Wait::Skipped,
+    // Since v6; a first start without keys makes it.
+    makes_database: false,
     key_bytes: 48,
 };
 

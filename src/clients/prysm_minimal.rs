@@ -45,6 +45,7 @@ pub(super) const CLIENT: Client = Client {
         loses_silently: true,
         locks: false,
         wait: Wait::Skipped,
+        makes_database: true,
         key_bytes: 48,
     },
     names_its_chain: true,

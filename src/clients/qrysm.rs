@@ -49,6 +49,7 @@ pub(super) const CLIENT: Client = Client {
 /// Prysm's, but for what a repeated target without a root does, and for the keys (ML-DSA-87).
 const RULES: Rules = Rules {
     reimport: Reimport::AbortsImport,
+    makes_database: true,
     key_bytes: 2592,
     ..super::prysm::RULES
 };

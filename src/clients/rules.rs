@@ -22,6 +22,9 @@ pub struct Rules {
     pub locks: bool,
     /// Its doppelganger check after a fresh import (R12).
     pub wait: Wait,
+    /// Whether an import makes the database where there is none. Where it does not, a hand-over to a host without one
+    /// would fail when nobody signs.
+    pub makes_database: bool,
     /// Bytes of a public key.
     pub key_bytes: usize,
 }

@@ -41,6 +41,7 @@ pub(super) const CLIENT: Client = Client {
         loses_silently: true,
         locks: false,
         wait: Wait::Kept,
+        makes_database: true,
         key_bytes: 48,
     },
     // Old records have no root, and an import without one takes it away.

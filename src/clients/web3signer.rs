@@ -14,8 +14,8 @@ use super::{
 
 const NO_COPY: &str = "its database is PostgreSQL, of which a run can keep no verified copy to put back. Instead: let the \
     signers of both hosts use one database, which serialises them, and hand over nothing; or stop both signers, dump \
-    the database, and move the data with Web3Signer's own export and import, compared before and after by `failover \
-    protection diff`, which reads a postgres:// address";
+    the database, and move the data with Web3Signer's own export and import, looked at before and after with `failover \
+    protection inspect`, which reads a postgres:// address";
 
 /// Web3Signer's row.
 pub(super) const CLIENT: Client = Client {
@@ -38,6 +38,7 @@ pub(super) const CLIENT: Client = Client {
         loses_silently: true,
         locks: false,
         wait: Wait::None,
+        makes_database: false,
         key_bytes: 48,
     },
     names_its_chain: true,

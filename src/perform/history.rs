@@ -6,6 +6,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::fence::{held, install, mine};
+use super::repetition::without_repetition;
 use super::{Done, Happened, World};
 use crate::clients::Install;
 use crate::guards::Role;
@@ -215,7 +216,10 @@ pub(super) async fn import(world: &mut World) -> Done {
     let Some(merged) = &world.memory.merged else {
         return Err(failed("nothing has been merged".to_owned()));
     };
-    let import = merged.only_raised(&before);
+    let backup = install(&world.hosts.backup)?;
+    let import = client(&backup)
+        .and_then(|client| without_repetition(client, merged.only_raised(&before), &before))
+        .map_err(failed)?;
     if import.floors().is_empty() {
         return Ok(Happened::new(
             Event::Imported,
@@ -227,7 +231,6 @@ pub(super) async fn import(world: &mut World) -> Done {
         .dir
         .write("imported.json", &document)
         .map_err(|error| failed(error.to_string()))?;
-    let backup = install(&world.hosts.backup)?;
     let limit_s = world.plan.timeouts.client_s;
     // The export that proves the import travels behind it, so that reading back costs no round trip of its own.
     let after = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;

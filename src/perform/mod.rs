@@ -9,6 +9,7 @@ mod history;
 mod inclusion;
 mod memory;
 mod preflight;
+mod repetition;
 mod start;
 mod undo;
 mod watch;

@@ -1,9 +1,9 @@
-//! Slashing protection as pure data: read every client's interchange, fold it to floors, find
+//! Slashing protection as pure data: read every client's interchange, fold it to floors or keep it whole, find
 //! conflicts, merge, write the one form every client accepts, and judge what was read back.
 //!
-//! Must never touch the world (no IO, no clock, no async), never lower a floor, and never let
-//! anything but a `Merged` become bytes for import. Rules are those of EIP-3076; `docs/` and the
-//! doc comments name the section or the client's quirk behind each one.
+//! Must never touch the world (no file, no clock, no async; readers and writers are given), never lower a floor, and
+//! never let anything but a `Merged` or a `MergedComplete` become bytes for import. Rules are those of EIP-3076; `docs/`
+//! and the doc comments name the section or the client's quirk behind each one.
 
 pub mod compare;
 mod complete;

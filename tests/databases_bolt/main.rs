@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 
+mod crafted;
 mod damage;
+mod second_writer;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

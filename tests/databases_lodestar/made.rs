@@ -123,3 +123,59 @@ pub fn value(numbers: &[u64], root: &[u8]) -> Vec<u8> {
     let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
     numbers.chain(root.iter().copied()).collect()
 }
+
+/// A key as tables hold it: with sequence number and kind (0 deletion, 1 value).
+pub fn internal(user: &[u8], sequence: u64, kind: u8) -> Vec<u8> {
+    let tag = sequence << 8 | u64::from(kind);
+    [user, &tag.to_le_bytes()].concat()
+}
+
+/// A block of a table: entries with whole keys, one restart point.
+pub fn block(entries: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (key, value) in entries {
+        bytes.push(0);
+        bytes.extend(varint(key.len() as u64));
+        bytes.extend(varint(value.len() as u64));
+        bytes.extend(key);
+        bytes.extend(value);
+    }
+    bytes.extend(0_u32.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    bytes
+}
+
+/// A table: blocks as they lie there, each with the kind of its compression and its last key.
+pub fn table(blocks: &[(Vec<u8>, u8, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut append = |block: &[u8], compression: u8| {
+        let handle = [varint(bytes.len() as u64), varint(block.len() as u64)].concat();
+        let checksum = masked_crc32c(&[block, &[compression]].concat());
+        bytes.extend(block);
+        bytes.push(compression);
+        bytes.extend(checksum.to_le_bytes());
+        handle
+    };
+    let index: Vec<_> = blocks
+        .iter()
+        .map(|(bytes, compression, last)| (last.clone(), append(bytes, *compression)))
+        .collect();
+    let filters = append(&block(&[]), 0);
+    let index = append(&block(&index), 0);
+    let mut footer = [filters, index].concat();
+    footer.resize(40, 0);
+    bytes.extend(footer);
+    bytes.extend(0xdb47_7524_8b80_fb57_u64.to_le_bytes());
+    bytes
+}
+
+/// The part of an edit that adds a table.
+pub fn added(level: u8, number: u8, size: usize, smallest: &[u8], largest: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![7, level, number];
+    bytes.extend(varint(size as u64));
+    for key in [smallest, largest] {
+        bytes.extend(varint(key.len() as u64));
+        bytes.extend(key);
+    }
+    bytes
+}

@@ -5,8 +5,11 @@
 
 mod damage;
 mod entries;
+mod hostile;
 mod lock;
 mod made;
+mod random;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::io::Read;

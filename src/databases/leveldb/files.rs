@@ -2,8 +2,6 @@
 //!
 //! Must never take a file for missing that is there, nor open one that `CURRENT` or the manifest does not name.
 
-use std::collections::BTreeSet;
-
 use super::manifest::TableFile;
 use crate::databases::{DatabaseError, Directory, ReadAt};
 
@@ -18,19 +16,6 @@ pub(super) fn named(dir: &dyn Directory, name: &str) -> String {
 /// The number of a log, of which the name is `000123.log`.
 pub(super) fn log_number(name: &str) -> Option<u64> {
     numbered(name, "", ".log")
-}
-
-/// Every number that LevelDB has given to a file that is there.
-pub(super) fn numbers(names: &[String]) -> BTreeSet<u64> {
-    let kinds = [("", ".log"), ("", ".ldb"), ("", ".sst"), ("MANIFEST-", "")];
-    names
-        .iter()
-        .filter_map(|name| {
-            kinds
-                .iter()
-                .find_map(|(before, behind)| numbered(name, before, behind))
-        })
-        .collect()
 }
 
 /// At least six digits between two texts.

@@ -34,8 +34,6 @@ pub(super) struct Version {
     pub(super) log_number: u64,
     /// A further log, of LevelDBs before 2011; else 0.
     pub(super) previous_log_number: u64,
-    /// The number that the next new file gets, when the last edit was made.
-    pub(super) next_file_number: u64,
     /// The newest write when the last edit was made.
     pub(super) last_sequence: u64,
     /// Per level. Those of level 0 may overlap; each further level is sorted and does not.
@@ -154,16 +152,15 @@ impl Building {
         if !self.comparator {
             return Err(missing("the comparator"));
         }
+        let next = self.next_file_number.ok_or_else(|| missing("the next file"))?;
         let version = Version {
             log_number: self.log_number.ok_or_else(|| missing("the log"))?,
             previous_log_number: self.previous_log_number.unwrap_or(0),
-            next_file_number: self.next_file_number.ok_or_else(|| missing("the next file"))?,
             last_sequence: self.last_sequence.ok_or_else(|| missing("the last write"))?,
             levels: self.levels.map(sorted),
             end,
         };
         let newest = version.levels.iter().flatten().map(|table| table.number).max();
-        let next = version.next_file_number;
         if newest.unwrap_or(0).max(version.log_number) >= next {
             return Err(DatabaseError::damaged(
                 place,

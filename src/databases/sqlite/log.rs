@@ -34,8 +34,9 @@ pub fn examine(
     place: &str,
 ) -> Result<Log, DatabaseError> {
     let length = log.length().map_err(|error| DatabaseError::io(place, &error))?;
+    let index = index.and_then(Index::read);
     if length == 0 {
-        return Ok(Log::default());
+        return none_missed(index, place);
     }
     let mut header = [0; LOG_HEADER];
     fill(log, 0, &mut header, place)?;
@@ -68,31 +69,50 @@ pub fn examine(
     for left in at..frames {
         let mut head = [0; FRAME_HEADER];
         fill(log, LOG_HEADER as u64 + left * frame_bytes, &mut head, place)?;
-        // An older generation differs in both salts; half a likeness is a flipped bit.
-        let (first, second) = (head[8..12] == salt[..4], head[12..16] == salt[4..]);
-        if (first && second && word(&head, 4) != 0) || first != second {
+        let unfinished = may_be_unfinished(&head, salt).ok_or_else(|| {
             let what = format!(
                 "frame {} of {frames} of the write-ahead log is spoilt; SQLite would leave it and all behind it out \
                  without a word",
                 at + 1
             );
-            return Err(DatabaseError::damaged(place, what));
-        }
-        // A long transaction writes again over its own frames and mends their checksums when it ends.
-        found.unfinished += u64::from(first);
-        found.left_over += u64::from(!first);
+            DatabaseError::damaged(place, what)
+        })?;
+        found.unfinished += u64::from(unfinished);
+        found.left_over += u64::from(!unfinished);
     }
-    let known = index.and_then(|index| committed_by_index(index, salt));
-    match known.filter(|known| u64::from(*known) > found.committed) {
+    let known = index.filter(|index| index.salt == salt && u64::from(index.committed) > found.committed);
+    match known {
         None => Ok(found),
-        Some(known) => {
+        Some(index) => {
             let what = format!(
-                "the index beside it (-shm) knows {known} finished frames, the write-ahead log holds {}",
-                found.committed
+                "the index beside it (-shm) knows {} finished frames, the write-ahead log holds {}",
+                index.committed, found.committed
             );
             Err(DatabaseError::damaged(place, what))
         }
     }
+}
+
+/// No log, or an empty one: right if all that the index knows of is in the database.
+fn none_missed(index: Option<Index>, place: &str) -> Result<Log, DatabaseError> {
+    let Some(index) = index.filter(|index| index.committed > index.taken_over) else {
+        return Ok(Log::default());
+    };
+    let what = format!(
+        "empty or not there, but the index beside it (-shm) knows {} finished frames, {} of them taken over into the \
+         database: copy all parts",
+        index.committed, index.taken_over
+    );
+    Err(DatabaseError::damaged(place, what))
+}
+
+/// Behind the first frame that does not fit: whether a frame is of a transaction that was cut off, which writes again
+/// over its own frames and mends their checksums only when it ends; or of an older generation, which differs in both
+/// salts. None: neither, as it ends a transaction of the present generation, or a bit of its salts was flipped.
+fn may_be_unfinished(head: &[u8; FRAME_HEADER], salt: [u8; 8]) -> Option<bool> {
+    let (first, second) = (head[8..12] == salt[..4], head[12..16] == salt[4..]);
+    let ends = word(head, 4) != 0;
+    (first == second && !(first && ends)).then_some(first)
 }
 
 /// The checksum behind the header, and the length of a frame in bytes.
@@ -118,18 +138,34 @@ fn begin(header: &[u8; LOG_HEADER]) -> Result<(Sum, u64), &'static str> {
     Ok((sum, FRAME_HEADER as u64 + u64::from(page_bytes)))
 }
 
-/// How many finished frames the index names, if it is one of this generation. It is written in the machine's own order.
-fn committed_by_index(index: &dyn ReadAt, salt: [u8; 8]) -> Option<u32> {
-    let mut head = [0; 96];
-    index.read_at(0, &mut head).ok()?;
-    let (first, second) = head.split_at(48);
-    let read: fn([u8; 4]) -> u32 = if array::<4>(&head, 0) == VERSION.to_le_bytes() {
-        u32::from_le_bytes
-    } else {
-        u32::from_be_bytes
-    };
-    let whole = first == second && read(array(first, 0)) == VERSION && first.get(12) == Some(&1);
-    (whole && array::<8>(first, 32) == salt).then(|| read(array(first, 16)))
+/// What the index says of its log. It is written in the machine's own order.
+#[derive(Clone, Copy)]
+struct Index {
+    salt: [u8; 8],
+    /// Frames of finished transactions.
+    committed: u32,
+    /// So many of them are in the database already.
+    taken_over: u32,
+}
+
+impl Index {
+    /// None where it is not whole: SQLite makes a new one then, and so proves nothing.
+    fn read(index: &dyn ReadAt) -> Option<Index> {
+        let mut head = [0; 100];
+        index.read_at(0, &mut head).ok()?;
+        let (first, second) = (head.get(..48)?, head.get(48..96)?);
+        let read: fn([u8; 4]) -> u32 = if array::<4>(&head, 0) == VERSION.to_le_bytes() {
+            u32::from_le_bytes
+        } else {
+            u32::from_be_bytes
+        };
+        let whole = first == second && read(array(first, 0)) == VERSION && first.get(12) == Some(&1);
+        whole.then(|| Index {
+            salt: array(first, 32),
+            committed: read(array(first, 16)),
+            taken_over: read(array(&head, 96)),
+        })
+    }
 }
 
 /// The running checksum over 32-bit words, taken two by two.

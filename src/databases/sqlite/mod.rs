@@ -16,7 +16,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::shown::shown;
-use super::{DatabaseError, Found, OnDisk, lighthouse, nimbus};
+use super::{DatabaseError, Found, OnDisk, ReadAt, lighthouse, nimbus};
 use crate::protection::Sink;
 use journal::Journal;
 use parts::Copied;
@@ -184,21 +184,26 @@ fn undoes(copied: &Copied, place: &str, notes: &mut Vec<String>) -> Result<(), D
 
 /// A write-ahead log that is whole, or none.
 fn logged(copied: &Copied, place: &str, notes: &mut Vec<String>) -> Result<Option<log::Log>, DatabaseError> {
-    let path = copied.part("-wal");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let file = OnDisk::file(&path)?;
-    // SQLite makes its own; this one is only held against the log.
-    let index = copied.part("-shm");
-    let index = if index.exists() {
-        Some(OnDisk::file(&index)?)
-    } else {
-        None
+    let part = |ending: &str| -> Result<Option<std::fs::File>, DatabaseError> {
+        let path = copied.part(ending);
+        path.exists().then(|| OnDisk::file(&path)).transpose()
     };
-    let index = index.as_ref().map(|index| index as &dyn super::ReadAt);
-    let log = log::examine(&file, index, &format!("{place}-wal"))?;
+    // SQLite makes its own index; this one is only held against the log.
+    let (log, index) = (part("-wal")?, part("-shm")?);
+    let index = index.as_ref().map(|index| index as &dyn ReadAt);
+    let name = format!("{place}-wal");
+    let log = match &log {
+        Some(log) => log::examine(log, index, &name)?,
+        None => log::examine(&[][..], index, &name)?,
+    };
     if log == log::Log::default() {
+        if in_log_mode(copied) {
+            notes.push(
+                "no write-ahead log lies beside it, as after a clean stop; had it been left behind in copying, what \
+                 was signed last would be missing"
+                    .to_owned(),
+            );
+        }
         return Ok(None);
     }
     if log.committed > 0 {
@@ -216,6 +221,13 @@ fn logged(copied: &Copied, place: &str, notes: &mut Vec<String>) -> Result<Optio
         ));
     }
     Ok(Some(log))
+}
+
+/// Whether the database says that it is written by way of a log ("Database File Format", 1.3: byte 18 is 2).
+fn in_log_mode(copied: &Copied) -> bool {
+    let mut head = [0; 19];
+    let read = OnDisk::file(&copied.database()).map(|file| file.read_at(0, &mut head));
+    matches!(read, Ok(Ok(()))) && head.ends_with(&[2])
 }
 
 /// A connection that trusts nothing in the file, keeps its working files in memory, and waits for nobody.
