@@ -8,6 +8,7 @@ use super::gathered::Gathered;
 use super::network::{self, Network, span};
 use super::source::Source;
 use super::table::{ROWS, number, table};
+use super::watermarks::told_once;
 use super::{conflict_lines, counted, say};
 use crate::cli::Failure;
 use crate::cli::args::{Global, Inspect};
@@ -75,6 +76,9 @@ pub fn inspect(global: &Global, args: &Inspect) -> Result<u8, Failure> {
 fn look(source: &Source<'_>, asked: Option<&Network>, now: Timestamp) -> Result<Seen, Failure> {
     let mut gathered = Gathered::new();
     let found = source.read(&mut gathered)?;
+    if let Some(whole) = &mut gathered.whole {
+        told_once(&found, whole);
+    }
     let root = found.genesis_validators_root;
     let network = asked.or_else(|| root.and_then(network::known)).cloned();
     let mut one = Seen {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::network;
 use super::output::{must_not_exist, store};
 use super::source::Source;
+use super::watermarks::told_once;
 use super::{conflict_lines, counted, root_of, say};
 use crate::cli::Failure;
 use crate::cli::args::{Chain, Global, Merge, Strategy};
@@ -144,6 +145,7 @@ fn read(source: &Source<'_>) -> Result<Read, Failure> {
     let mut document = Interchange::default();
     let found = source.read(&mut document)?;
     document.genesis_validators_root = found.genesis_validators_root;
+    told_once(&found, &mut document);
     if document.records.is_empty() {
         return Err(Failure::refused(format!(
             "{}: it holds no keys: an export or a copy that failed looks the same. Leave it out if it is right. Nothing \

@@ -11,6 +11,7 @@ mod output;
 mod source;
 mod table;
 mod validate;
+mod watermarks;
 
 use super::Failure;
 use super::args::{Global, Protection};

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::source::Source;
+use super::watermarks::told_once;
 use super::{conflict_lines, counted, root_of, say};
 use crate::cli::args::{Global, Validate};
 use crate::cli::printing::out_json;
@@ -18,6 +19,7 @@ pub fn validate(global: &Global, args: &Validate) -> Result<u8, Failure> {
     let source = Source::new(&args.source);
     let mut document = Interchange::default();
     let found = source.read(&mut document)?;
+    told_once(&found, &mut document);
     let mut problems = chain(&found, expected);
     if document.records.is_empty() {
         problems.push("it holds no keys".to_owned());
