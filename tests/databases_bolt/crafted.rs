@@ -123,7 +123,6 @@ impl Crafted {
     fn read(&self) -> Result<u64, DatabaseError> {
         let bytes = self.bytes();
         let bolt = Bolt::open(&bytes[..], "crafted")?;
-        assert_eq!(bolt.note, None);
         let values = bolt.pass(&bolt.root())?;
         bolt.finish()?;
         Ok(values)

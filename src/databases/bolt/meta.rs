@@ -1,5 +1,6 @@
-//! The two meta pages of a bolt file, the numbers that lead to everything else. The one of the later transaction counts,
-//! if its checksum holds. Must never use a meta page whose checksum does not hold.
+//! The two meta pages of a bolt file, the numbers that lead to everything else. The one of the later transaction counts.
+//! Must never use a meta page whose checksum does not hold, nor the older state in place of a newer one that is damaged:
+//! the newest messages would be missing. bolt itself goes back in silence.
 
 use std::hash::Hasher;
 
@@ -33,12 +34,12 @@ pub struct Meta {
     pub transaction: u64,
 }
 
-/// The newest whole meta page, and a note when the other one is damaged.
-pub fn newest<R: ReadAt + ?Sized>(
-    file: &R,
-    place: &str,
-    length: u64,
-) -> Result<(Meta, Option<String>), DatabaseError> {
+/// The meta page of the newest transaction.
+///
+/// # Errors
+/// Either of the two is damaged. A transaction that a power cut tore there was not signed upon, but from here it cannot
+/// be told from one that was.
+pub fn newest<R: ReadAt + ?Sized>(file: &R, place: &str, length: u64) -> Result<Meta, DatabaseError> {
     if length == 0 {
         return Err(DatabaseError::damaged(place, "zero bytes"));
     }
@@ -50,17 +51,15 @@ pub fn newest<R: ReadAt + ?Sized>(
         Some(meta) => read(file, 1, meta.page_size).filter(|second| second.page_size == meta.page_size),
         None => sizes.find_map(|size| read(file, 1, size).filter(|second| second.page_size == size)),
     };
-    let note = |page: u64| {
-        Some(format!(
-            "meta page {page} is damaged and was passed over: what the last transaction wrote may be missing, so the \
-             newest messages may be unknown. bolt itself does the same and says nothing"
-        ))
+    let damaged = |page: u64| {
+        let what = format!("meta page {page} is damaged, so the newest messages may be missing");
+        Err(DatabaseError::damaged(place, what))
     };
     match (first, second) {
-        (Some(first), Some(second)) if second.transaction > first.transaction => Ok((second, None)),
-        (Some(first), Some(_)) => Ok((first, None)),
-        (Some(first), None) => Ok((first, note(1))),
-        (None, Some(second)) => Ok((second, note(0))),
+        (Some(first), Some(second)) if second.transaction > first.transaction => Ok(second),
+        (Some(first), Some(_)) => Ok(first),
+        (Some(_), None) => damaged(1),
+        (None, Some(_)) => damaged(0),
         (None, None) => Err(DatabaseError::damaged(
             place,
             "neither of its two meta pages is whole: not a bolt file, or only a part of one",

@@ -29,8 +29,6 @@ pub struct Bolt<'a, R: ReadAt + ?Sized> {
     place: &'a str,
     meta: Meta,
     claims: RefCell<Claims>,
-    /// What a person should know: set when the newest meta page could not be used.
-    pub note: Option<String>,
 }
 
 /// Where the elements of a bucket lie.
@@ -43,13 +41,13 @@ pub enum Bucket {
 }
 
 impl<'a, R: ReadAt + ?Sized> Bolt<'a, R> {
-    /// Finds the newest state whose meta page is whole.
+    /// Finds the newest state.
     ///
     /// # Errors
-    /// Neither meta page is whole, the file is shorter than its newest state, or it is larger than 2^28 pages.
+    /// A meta page is damaged, the file is shorter than its newest state, or it is larger than 2^28 pages.
     pub fn open(file: &'a R, place: &'a str) -> Result<Bolt<'a, R>, DatabaseError> {
         let length = file.length().map_err(|error| DatabaseError::io(place, &error))?;
-        let (meta, note) = meta::newest(file, place, length)?;
+        let meta = meta::newest(file, place, length)?;
         let bytes = meta.pages.checked_mul(meta.page_size);
         if bytes.is_none_or(|bytes| bytes > length) {
             let what = format!(
@@ -74,7 +72,6 @@ impl<'a, R: ReadAt + ?Sized> Bolt<'a, R> {
             place,
             meta,
             claims: RefCell::new(claims),
-            note,
         })
     }
 

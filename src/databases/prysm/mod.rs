@@ -53,7 +53,6 @@ pub fn read<R: ReadAt + ?Sized, S: Sink>(
 ) -> Result<Found, DatabaseError> {
     let bolt = Bolt::open(file, place)?;
     let mut found = Found::new(Format::Prysm);
-    found.notes.extend(bolt.note.clone());
     let buckets = buckets(&bolt, place)?;
     if buckets.is_empty() && bolt.never_written() {
         found.notes.push(
