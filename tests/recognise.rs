@@ -241,6 +241,35 @@ fn several_are_refused_by_name() {
     }
 }
 
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    /// Proves that of any databases and anything beside them, one is found, and none and several are refused.
+    #[test]
+    fn exactly_one(databases in proptest::collection::vec(proptest::bool::ANY, 7), beside in proptest::collection::vec(proptest::bool::ANY, BESIDE.len())) {
+        let place = Place::new();
+        // The last of the layouts is the same database once more, and so is the second of Prysm minimal.
+        let layouts = LAYOUTS.iter().filter(|(file, ..)| !file.starts_with("slashing-protection"));
+        let chosen: Vec<_> = layouts.zip(&databases).filter(|(_, chosen)| **chosen).map(|(layout, _)| *layout).collect();
+        for (file, ..) in &chosen {
+            place.write(&file.replace("KEY", &"ab".repeat(48)), "x");
+        }
+        for (name, _) in BESIDE.iter().zip(&beside).filter(|(_, chosen)| **chosen) {
+            place.write(name, "{}");
+        }
+        let mut places: Vec<_> = chosen.iter().map(|(_, format, at)| (*format, place.path().join(at))).collect();
+        places.dedup();
+        match (places.as_slice(), recognise(&place.path())) {
+            ([one], found) => assert_eq!(found.unwrap(), Lies::Database(databases::Located { format: one.0, path: one.1.clone() })),
+            ([], found) => assert!(matches!(found, Err(DatabaseError::NotRecognised { .. }))),
+            (several, found) => {
+                let told = found.unwrap_err().to_string();
+                assert!(told.contains(&format!("{} protection databases lie here", several.len())), "{told}");
+            }
+        }
+    }
+}
+
 /// Proves that a link below the path is neither followed nor passed by, while the path itself may be one.
 #[test]
 fn links() {
