@@ -198,9 +198,42 @@ fn the_torn_end_of_the_newest_log_is_told() {
             zeros.resize(bytes.len(), 0);
             let answer = (zeros != *bytes).then(|| read(&with(&whole, &file, zeros)));
             assert!(answer.iter().all(refused), "{name} {length}: {answer:?}");
+            if ends.contains(&length) && bytes.len() - length > 7 {
+                let says = answer.unwrap().unwrap_err().to_string();
+                assert!(says.contains("lost its power"), "{says}");
+            }
         }
         assert!(before > 0, "{name}");
     }
+}
+
+/// Proves that a record which is cut off between two of its parts is told as well.
+#[test]
+fn a_record_that_lacks_its_last_part_is_told() {
+    let put = |slot: u64| (key(20, &[1; 48], Some(slot)), Some(value(&[slot], &[1; 32])));
+    let large: Vec<_> = (2..1500).map(put).collect();
+    let whole = database(&[batch(1, &[put(1)]), batch(2, &large)]);
+    assert_eq!(read(&whole).unwrap().1.counts(), (1499, 0));
+    for length in [32 * 1024, 2 * 32 * 1024] {
+        let bytes = whole.0["000003.log"][..length].to_vec();
+        let (found, read) = read(&with(&whole, "000003.log", bytes)).unwrap();
+        assert_eq!((read.counts(), found.notes.len()), ((1, 0), 1), "{length}");
+    }
+}
+
+/// Proves that the rest of a block that has no room for a record must be zero, as every LevelDB leaves it.
+#[test]
+fn the_rest_of_a_block_is_zero() {
+    let time = (key(41, b"GENESIS_TIME", None), Some(vec![1; 32 * 1024 - 40]));
+    let first = batch(1, &[time]);
+    let room = 32 * 1024 - 7 - first.len();
+    assert_eq!(room, 3);
+    let second = batch(2, &[(key(20, &[1; 48], Some(1)), Some(value(&[1], &[1; 32])))]);
+    let whole = database(&[first, second]);
+    assert_eq!(read(&whole).unwrap().1.counts(), (1, 0));
+    let mut bytes = whole.0["000003.log"].clone();
+    bytes[32 * 1024 - 2] = 1;
+    assert!(refused(&read(&with(&whole, "000003.log", bytes))));
 }
 
 /// Proves that an end which is cut off, but not at the end of all writes, is damage.
@@ -225,6 +258,13 @@ fn a_torn_end_before_other_writes_is_damage() {
         bytes[at] = to;
         assert!(refused(&read(&with(&whole, "000003.log", bytes.clone()))));
         bytes[third + 20] ^= 1;
+        assert!(refused(&read(&with(&whole, "000003.log", bytes))));
+    }
+    // The same of the last record: nothing comes behind it, but it is whole.
+    let last = ends(bytes)[7];
+    for (at, to) in [(last + 5, 0x7f), (last + 4, 0xff)] {
+        let mut bytes = bytes.clone();
+        bytes[at] = to;
         assert!(refused(&read(&with(&whole, "000003.log", bytes))));
     }
 }

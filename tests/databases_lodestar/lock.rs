@@ -43,13 +43,15 @@ fn a_held_lock_is_seen_and_none_is_taken() {
         .unwrap();
     let mut said = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(said.any(|line| line.unwrap().contains("locked")));
-    let refused = read();
+    let mut sink = History::default();
+    let refused = lodestar::read_dir(dir.path(), &mut sink);
     let again = read();
     holder.kill().unwrap();
     holder.wait().unwrap();
     let place = lock.display().to_string();
     assert_eq!(refused, Err(DatabaseError::Locked { place }));
     assert_eq!(again, refused);
+    assert_eq!(sink, History::default(), "it was read all the same");
 
     assert!(read().is_ok());
     std::fs::remove_file(&lock).unwrap();

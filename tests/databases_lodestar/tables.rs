@@ -98,6 +98,34 @@ fn the_newest_wins_wherever_it_lies() {
     assert_eq!(slots(&older_name), slots(&files));
 }
 
+/// Proves that lower bounds are found wherever they lie: in the midst of a block, alone in a table, in the log.
+#[test]
+fn lower_bounds_are_found_wherever_they_lie() {
+    let bound = |who: u8, sequence| {
+        let user = key(22, &[who; 48], None);
+        (internal(&user, sequence, 1), value(&[3, 4], &[]))
+    };
+    let later = (internal(&key(23, &[1; 48], Some(1)), 9, 1), value(&[2], &[]));
+    let files = database(
+        &[
+            Table(
+                1,
+                10,
+                vec![vec![put(1, 1, 1)], vec![put(2, 2, 1), bound(1, 3), bound(2, 4)]],
+            ),
+            Table(1, 11, vec![vec![bound(3, 5)], vec![later]]),
+            Table(0, 12, vec![vec![put(5, 6, 1)]]),
+        ],
+        &[(key(22, &[4; 48], None), Some(value(&[3, 4], &[])))],
+    );
+    let (found, read) = read(&files).unwrap();
+    assert_eq!((found.blocks, found.attestations), (3, 4));
+    assert_eq!(read.records.len(), 4);
+    for record in read.records.values() {
+        assert_eq!(record.attestations[0].target_epoch, 4);
+    }
+}
+
 /// Proves that tables which contradict the manifest, each other or themselves are refused.
 #[test]
 fn a_table_out_of_order_is_refused() {
@@ -171,6 +199,9 @@ fn a_table_out_of_order_is_refused() {
 fn another_table_is_refused() {
     let good = || database(&[Table(1, 10, vec![vec![put(1, 1, 1), put(2, 2, 1)]])], &[]);
     assert_eq!(slots(&good()), [(1, 1), (2, 1)]);
+    let mut longer = good();
+    longer.0.get_mut("000010.ldb").unwrap().push(0);
+    assert!(refusal(&longer).contains("the manifest says"));
     for other in [[put(0, 1, 1), put(2, 2, 1)], [put(1, 1, 1), put(3, 2, 1)]] {
         let mut files = good();
         files.0.insert(

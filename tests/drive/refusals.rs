@@ -61,6 +61,26 @@ async fn a_backup_that_is_not_offered() {
     }
 }
 
+/// Proves that a second validator's unit is not passed over because it cannot be read: it may hold the same keys.
+#[tokio::test(start_paused = true)]
+async fn a_second_validator_that_cannot_be_read() {
+    let how = How::edited(|host, call, output| {
+        if host == "val-b" && call.op == Op::Unit && call.args[0] == "teku.service" {
+            let other = include_str!("../transcripts/unit/lodestar-running.txt");
+            output.stdout = other.replace(
+                "/usr/local/bin/lodestar validator",
+                "/opt/teku/bin/teku -c /t.yaml",
+            );
+        }
+    });
+    refused(
+        &rig(),
+        how,
+        "so does another unit, which could not be read (teku.service",
+    )
+    .await;
+}
+
 /// Proves that a backup without its lock is refused.
 #[tokio::test(start_paused = true)]
 async fn backup_not_barred() {

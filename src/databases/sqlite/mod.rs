@@ -64,7 +64,11 @@ impl Database {
         let place = file.display().to_string();
         let copied = Copied::of(file)?;
         let mut notes = Vec::new();
-        undoes(&copied, &place, &mut notes)?;
+        if let Journal::Hot { pages } = undoes(&copied, &place)? {
+            notes.push(format!(
+                "a transaction was cut off; it was undone by the rollback journal ({pages} pages), as its client would"
+            ));
+        }
         let log = logged(&copied, &place, &mut notes)?;
         let failed = |error: rusqlite::Error| told(&place, &error);
         let connection = connect(&copied.database()).map_err(failed)?;
@@ -77,6 +81,12 @@ impl Database {
                 connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1))
             })
             .map_err(failed)?;
+        if undoes(&copied, &place)? != Journal::Cold {
+            return Err(DatabaseError::damaged(
+                place,
+                "SQLite did not undo what its rollback journal says",
+            ));
+        }
         if log.is_some_and(|log| i64::try_from(log.committed) != Ok(applied)) {
             let what = format!("SQLite took {applied} frames of the write-ahead log, {log:?}");
             return Err(DatabaseError::damaged(place, what));
@@ -168,18 +178,12 @@ impl Database {
 }
 
 /// A journal that is whole, or none.
-fn undoes(copied: &Copied, place: &str, notes: &mut Vec<String>) -> Result<(), DatabaseError> {
+fn undoes(copied: &Copied, place: &str) -> Result<Journal, DatabaseError> {
     let path = copied.part("-journal");
     if !path.exists() {
-        return Ok(());
+        return Ok(Journal::Cold);
     }
-    match journal::examine(&OnDisk::file(&path)?, &format!("{place}-journal"))? {
-        Journal::Cold => {}
-        Journal::Hot { pages } => notes.push(format!(
-            "a transaction was cut off; it was undone by the rollback journal ({pages} pages), as its client would"
-        )),
-    }
-    Ok(())
+    journal::examine(&OnDisk::file(&path)?, &format!("{place}-journal"))
 }
 
 /// A write-ahead log that is whole, or none.

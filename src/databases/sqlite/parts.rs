@@ -29,6 +29,8 @@ impl Copied {
     /// Copies the database and what lies beside it, into a directory that nobody else can enter.
     pub(super) fn of(database: &Path) -> Result<Copied, DatabaseError> {
         let place = database.display().to_string();
+        // Before anything is opened, so that a file put in its place shows too.
+        let before = stamps(database);
         let mut main = OnDisk::file(database)?;
         if locked(&main) {
             return Err(DatabaseError::Locked { place });
@@ -40,7 +42,6 @@ impl Copied {
         let directory = tempfile::tempdir()
             .map_err(|error| DatabaseError::io(std::env::temp_dir().display().to_string(), &error))?;
         let copied = Copied { directory };
-        let before = stamps(database);
         for ending in BESIDE {
             let part = with(database, ending);
             match OnDisk::file(&part) {

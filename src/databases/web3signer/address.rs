@@ -43,6 +43,13 @@ impl Address {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host_path(SOCKET_DIRECTORY);
         }
+        if config.get_user().is_none()
+            && let Some(user) = ["PGUSER", "USER"]
+                .iter()
+                .find_map(|name| std::env::var(name).ok())
+        {
+            config.user(&user);
+        }
         config.application_name("failover");
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(CONNECT_S));
