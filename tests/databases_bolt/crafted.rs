@@ -156,6 +156,17 @@ fn refused(lies: Vec<Lie<'_>>) {
 #[test]
 fn each_lie_of_a_page_is_refused() {
     let max = [0xff; 4];
+    let mut five = leaf(
+        6,
+        &[
+            ("c", b"3", 0),
+            ("d", b"", 0),
+            ("e", b"", 0),
+            ("f", b"", 0),
+            ("g", b"", 0),
+        ],
+    );
+    five[12] = 1;
     refused(vec![
         (Box::new(put(5, 0, &[6])), "page 5: damaged: calls itself page 6"),
         (Box::new(put(5, 8, &[3])), "is neither a branch nor a leaf"),
@@ -184,6 +195,10 @@ fn each_lie_of_a_page_is_refused() {
             "the key of element 1 is not above",
         ),
         (Box::new(page(4, branch(4, &[]))), "a branch without children"),
+        (
+            Box::new(page(6, five)),
+            "2 pages long with 5 elements: bolt would have split it",
+        ),
     ]);
 }
 

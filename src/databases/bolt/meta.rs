@@ -52,8 +52,8 @@ pub fn newest<R: ReadAt + ?Sized>(
     };
     let note = |page: u64| {
         Some(format!(
-            "meta page {page} is damaged and was passed over: what the last transaction wrote may be missing. bolt \
-             itself does the same and says nothing"
+            "meta page {page} is damaged and was passed over: what the last transaction wrote may be missing, so the \
+             newest messages may be unknown. bolt itself does the same and says nothing"
         ))
     };
     match (first, second) {

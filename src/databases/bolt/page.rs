@@ -14,8 +14,9 @@ const BUCKET_FLAG: u32 = 0x01;
 const ELEMENT: usize = 16;
 /// bolt's own limit, in bytes.
 const LONGEST_KEY: u32 = 32768;
-/// The most bytes of one leaf that are held. bolt splits a leaf of more than four elements, and the largest values known
-/// are Prysm's old attestation rings of 2.2 MB.
+/// A page that is longer than one has at most four elements, else bolt splits it.
+const MOST_ON_OVERFLOW: usize = 4;
+/// The most bytes of one leaf that are held. The largest values known are Prysm's old attestation rings of 2.2 MB.
 const LARGEST_LEAF: u64 = 32 << 20;
 /// The same of a branch, which holds keys only.
 const LARGEST_BRANCH: u64 = 1 << 20;
@@ -69,6 +70,12 @@ impl Page {
         let page = Page::checked(bytes, leaf, span)?;
         if page.elements.is_empty() && !page.leaf {
             return Err("a branch without children".to_owned());
+        }
+        if span > 1 && page.count() > MOST_ON_OVERFLOW {
+            return Err(format!(
+                "{span} pages long with {} elements: bolt would have split it",
+                page.count()
+            ));
         }
         Ok(page)
     }

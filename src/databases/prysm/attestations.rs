@@ -15,7 +15,7 @@ const SOURCES_BY_TARGET: &[u8] = b"att-target-epochs-bucket";
 /// database that was never migrated.
 const MOST_PENDING: usize = 1 << 22;
 
-/// The most different sources of one target.
+/// The most sources that stand under one target: a bound for looking through them once for each of their pairs.
 const MOST_SOURCES: usize = 4096;
 
 /// The three buckets of one key.
@@ -240,17 +240,22 @@ fn next_list<R: ReadAt + ?Sized>(
     )))
 }
 
-/// The sources of a target: one, or a few where slashable attestations were imported.
+/// The sources of a target: one, or a few where slashable attestations were imported or the same ones often.
 fn next_sources<R: ReadAt + ?Sized>(
     place: &Inside,
     lists: &mut Cursor<'_, '_, R>,
 ) -> Result<Option<(u64, Vec<u64>)>, DatabaseError> {
-    match next_list(place, lists)? {
-        Some((target, list)) if list.len() > MOST_SOURCES => {
-            Err(place.is(format!("target epoch {target} has {} source epochs", list.len())))
-        }
-        list => Ok(list),
+    let Some(entry) = lists.next()? else {
+        return Ok(None);
+    };
+    let (target, bytes) = (place.number(entry.key)?, place.bytes(entry.value)?);
+    if bytes.len() > MOST_SOURCES * 8 {
+        return Err(place.is(format!(
+            "target epoch {target} has {} source epochs",
+            bytes.len() / 8
+        )));
     }
+    Ok(Some((target, numbers(place, bytes)?)))
 }
 
 /// A list of epochs, without repetition: an import of the same attestation twice leaves it there twice.
