@@ -236,6 +236,27 @@ fn the_rest_of_a_block_is_zero() {
     assert!(refused(&read(&with(&whole, "000003.log", bytes))));
 }
 
+/// Proves that what LevelDB itself has dropped is told: its own words, from a database whose log was changed before Lodestar
+/// opened it. It had 34 attestations and has 16 since, and Lodestar signs on.
+#[test]
+fn what_leveldb_dropped_is_told() {
+    let diary = "2026/11/22-04:56:41.271236 7fce95fbf6c0 Recovering log #3\n\
+        2026/11/22-04:56:41.271325 7fce95fbf6c0 (ignoring error) /d/000003.log: dropping 6013 bytes; Corruption: checksum \
+        mismatch\n2026/11/22-04:56:41.271331 7fce95fbf6c0 Level-0 table #5: started\n";
+    let whole = super::database("log");
+    for (name, told) in [("LOG", 1), ("LOG.old", 1), ("LOG.txt", 0)] {
+        let (found, _) = read(&with(&whole, name, diary.into())).unwrap();
+        assert_eq!(found.notes.len(), told, "{:?}", found.notes);
+        assert!(
+            found.notes.iter().all(|note| note.contains("dropped 6013 bytes")),
+            "{:?}",
+            found.notes
+        );
+    }
+    let quiet = diary.replace("dropping", "keeping");
+    assert_eq!(read(&with(&whole, "LOG", quiet.into())).unwrap().0.notes.len(), 0);
+}
+
 /// Proves that an end which is cut off, but not at the end of all writes, is damage.
 #[test]
 fn a_torn_end_before_other_writes_is_damage() {

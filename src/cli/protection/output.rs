@@ -48,3 +48,24 @@ pub fn must_not_exist(output: &Path) -> Result<(), Failure> {
         Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a file which came to be there meanwhile is left alone, and nothing is left beside it; nor when writing
+    /// fails.
+    #[test]
+    fn nothing_is_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = directory.path().join("out.json");
+        assert!(store(&output, |_| Err(std::io::ErrorKind::StorageFull.into())).is_err());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert!(must_not_exist(&output).is_ok());
+        store(&output, |out| out.write_all(b"first")).unwrap();
+        assert!(store(&output, |out| out.write_all(b"second")).is_err());
+        assert!(must_not_exist(&output).is_err());
+        assert_eq!(std::fs::read(&output).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

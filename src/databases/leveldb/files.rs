@@ -8,6 +8,9 @@ use crate::databases::{DatabaseError, Directory, ReadAt};
 /// Bytes of a log that are taken into memory. LevelDB's have 4 MiB and one batch.
 const LARGEST_LOG: u64 = 256 << 20;
 
+/// Bytes of LevelDB's diary that are looked through: what it says of an opening.
+const DIARY: u64 = 64 << 10;
+
 /// For messages: a file of the database.
 pub(super) fn named(dir: &dyn Directory, name: &str) -> String {
     format!("{}/{name}", dir.place())
@@ -73,6 +76,36 @@ pub(super) fn current(dir: &dyn Directory) -> Result<String, DatabaseError> {
         .filter(|name| numbered(name, "MANIFEST-", "").is_some())
         .map(str::to_owned)
         .ok_or_else(|| DatabaseError::damaged(named(dir, "CURRENT"), "it does not name a manifest"))
+}
+
+/// What LevelDB itself has lost, by its own word: it drops what is damaged of a log when it opens a database, and only its
+/// diary says so. The diary is begun anew with each opening; the one before is kept.
+pub(super) fn dropped(dir: &dyn Directory) -> Result<Vec<String>, DatabaseError> {
+    let mut notes = Vec::new();
+    for name in dir
+        .names()?
+        .iter()
+        .filter(|name| *name == "LOG" || *name == "LOG.old")
+    {
+        let place = named(dir, name);
+        let failed = |error: std::io::Error| DatabaseError::io(place.as_str(), &error);
+        let file = dir.open(name)?;
+        let length = file.length().map_err(failed)?.min(DIARY);
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+        file.read_at(0, &mut bytes).map_err(failed)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let counts = text.lines().filter_map(|line| {
+            let (_, count) = line.split_once(": dropping ")?;
+            count.split_once(" bytes; ")?.0.parse::<u64>().ok()
+        });
+        notes.extend(counts.map(|count| {
+            format!(
+                "{place}: LevelDB found a log damaged when it opened the database, and dropped {count} bytes of it: signed \
+                 messages may be missing"
+            )
+        }));
+    }
+    Ok(notes)
 }
 
 /// Opens a file that must be there.

@@ -16,7 +16,7 @@ mod writes;
 
 use std::collections::BTreeMap;
 
-use self::files::{bounded, current, missing, named, present};
+use self::files::{bounded, current, dropped, missing, named, present};
 use self::log::End;
 use self::manifest::Version;
 use self::merge::{Level, Source, Take, newest_of_each};
@@ -49,7 +49,7 @@ impl<'a> Database<'a> {
             dir,
             version,
             writes: Writes::default(),
-            notes: Vec::new(),
+            notes: dropped(dir)?,
         };
         if let End::Torn(at) = database.version.end {
             database.notes.push(format!(
