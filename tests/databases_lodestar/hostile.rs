@@ -3,7 +3,7 @@
 use failover::databases::Memory;
 use proptest::prelude::*;
 
-use super::made::{added, batch, edit, internal, key, log, table, with_manifest};
+use super::made::{added, batch, block, edit, internal, key, log, table, value, with_manifest};
 use super::read;
 
 fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -48,5 +48,29 @@ proptest! {
         let _ = read(&files);
         files.0.insert("000005.ldb".to_owned(), files.0["000003.log"].clone());
         let _ = read(&files);
+    }
+
+    /// Proves it of what is almost right: a few bytes of a block, an edit and a batch are others, the checksums fit.
+    #[test]
+    fn almost_right(changes in proptest::collection::vec((0..3_u8, any::<usize>(), any::<u8>()), 1..4)) {
+        let keyed = |slot| key(20, &[1; 48], Some(slot));
+        let put = |slot| (internal(&keyed(slot), slot, 1), value(&[slot], &[3; 32]));
+        let entries: Vec<_> = (1..9).map(put).collect();
+        let (first, last) = (entries[0].0.clone(), entries[7].0.clone());
+        let size = table(&[(block(&entries), 0, last.clone())]).len();
+        let adds = [edit(&[(2, 3), (3, 9), (4, 8)]), added(1, 5, size, &first, &last)].concat();
+        let writes = batch(9, &[(keyed(9), Some(value(&[9], &[3; 32]))), (keyed(1), None)]);
+        let mut parts = [block(&entries), adds, writes];
+        for (part, at, to) in changes {
+            let part = &mut parts[usize::from(part)];
+            let at = at % part.len();
+            part[at] = to;
+        }
+        let [block, adds, writes] = parts;
+        let mut files = with_manifest(&[adds], &[writes]);
+        files.0.insert("000005.ldb".to_owned(), table(&[(block, 0, last)]));
+        if let Ok((found, interchange)) = read(&files) {
+            prop_assert_eq!((found.blocks as usize, found.attestations as usize), interchange.counts());
+        }
     }
 }
