@@ -93,9 +93,36 @@ def below(directory):
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
+def records(log):
+    """The whole records of a LevelDB log or manifest."""
+    found, record, at = [], b"", 0
+    while at + 7 <= len(log):
+        if 32768 - at % 32768 < 7:
+            at += 32768 - at % 32768
+            continue
+        length, kind = int.from_bytes(log[at + 4 : at + 6], "little"), log[at + 6]
+        record += log[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):
+            found.append(record)
+            record = b""
+    return found
+
+
+def parts(files):
+    """The records of a LevelDB by their kinds, as `lodestar_deep` takes them: 0 of the manifest, 1 of the logs."""
+    out = b""
+    for name, content in files.items():
+        if name.endswith(".log") or "MANIFEST" in name:
+            for record in records(content):
+                kind = 0 if "MANIFEST" in name else 1
+                out += bytes([kind]) + len(record[:65535]).to_bytes(2, "little") + record[:65535]
+    return out
+
+
 def main():
     shutil.rmtree(SEEDS, ignore_errors=True)
-    for target in ("archive", "interchange", "lighthouse", "lodestar", "nimbus", "prysm", "prysm_minimal", "teku"):
+    for target in ("archive", "interchange", "lighthouse", "lodestar", "lodestar_deep", "nimbus", "prysm", "prysm_minimal", "teku"):
         (SEEDS / target).mkdir(parents=True)
     for path in sorted(FIXTURES.rglob("*")):
         kind = {"bolt": "prysm"}.get(path.parent.name, path.parent.name)
@@ -107,6 +134,8 @@ def main():
             except (tarfile.TarError, EOFError, OSError):
                 continue
             put(kind, path.name, framed(files))
+            if kind == "lodestar":
+                put("lodestar_deep", path.name, parts(files))
         elif path.suffix == ".gz":
             content = gzip.decompress(path.read_bytes())
             put("interchange" if path.name.endswith(".json.gz") else kind, path.stem, content)

@@ -334,10 +334,11 @@ fn signature(install: &Install) -> Signature {
     }
 }
 
-/// LevelDB's own files. The directory also holds the token of the keymanager API.
+/// LevelDB's own files, and its diary, the only place where it says that it has dropped something. The directory also
+/// holds the token of the keymanager API.
 fn database_files(install: &Install) -> super::Packed {
     super::install::packed(
         &install.database,
-        &["/CURRENT", "/MANIFEST-*", "/*.log", "/*.ldb", "/*.sst"],
+        &["/CURRENT", "/MANIFEST-*", "/*.log", "/*.ldb", "/*.sst", "/LOG", "/LOG.old"],
     )
 }
