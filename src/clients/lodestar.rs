@@ -339,6 +339,14 @@ fn signature(install: &Install) -> Signature {
 fn database_files(install: &Install) -> super::Packed {
     super::install::packed(
         &install.database,
-        &["/CURRENT", "/MANIFEST-*", "/*.log", "/*.ldb", "/*.sst", "/LOG", "/LOG.old"],
+        &[
+            "/CURRENT",
+            "/MANIFEST-*",
+            "/*.log",
+            "/*.ldb",
+            "/*.sst",
+            "/LOG",
+            "/LOG.old",
+        ],
     )
 }
