@@ -15,6 +15,7 @@ mod server;
 mod answers;
 mod ends;
 mod fetching;
+mod packing;
 mod papers;
 mod refusals;
 mod remote;
