@@ -6,6 +6,7 @@ pub mod chain;
 pub mod database;
 pub mod faults;
 pub mod host;
+pub mod leveldb;
 pub mod referee;
 pub mod ssh;
 pub mod transport;

@@ -14,7 +14,7 @@ const FEWEST: usize = 3;
 
 /// Executables that read files and never sign. A process counts as one of these by the kernel's word alone
 /// (`/proc/PID/exe`, whole path), never by its command line. No shell, launcher or interpreter belongs here.
-const READERS: [&str; 12] = [
+const READERS: [&str; 13] = [
     "cat",
     "cp",
     "du",
@@ -27,6 +27,7 @@ const READERS: [&str; 12] = [
     "rsync",
     "sha256sum",
     "tail",
+    "tar",
 ];
 
 /// By what a client's validator is known among processes.

@@ -59,6 +59,9 @@ pub enum Op {
     ClearWork,
     /// Changes: a private copy of a database in the work directory. `[run, path]`.
     Copy,
+    /// Changes: a tar.gz of exactly the files of a database, in a private directory of its own; its content in base64 when
+    /// it is small. `[id, database, largest bytes, directory, pattern…]`. See [`crate::clients::Packed`].
+    Pack,
     /// Changes: syncs the file system that a database lies on. `[path]`.
     Settle,
     /// Changes: a verified copy of a directory or file into the run's archive, if it is not there as it is. `[run, path]`.
@@ -99,6 +102,7 @@ impl Op {
             Op::WorkDir => "work_dir",
             Op::ClearWork => "clear_work",
             Op::Copy => "copy",
+            Op::Pack => "pack",
             Op::Settle => "settle",
             Op::Archive => "archive",
             Op::PutBack => "put_back",
@@ -107,7 +111,7 @@ impl Op {
     }
 
     /// Every operation, for tests and for simulated hosts that look one up by name.
-    pub const ALL: [Op; 30] = [
+    pub const ALL: [Op; 31] = [
         Op::Identity,
         Op::Unit,
         Op::BarState,
@@ -134,6 +138,7 @@ impl Op {
         Op::WorkDir,
         Op::ClearWork,
         Op::Copy,
+        Op::Pack,
         Op::Settle,
         Op::Archive,
         Op::PutBack,
@@ -162,6 +167,7 @@ impl Op {
             | Op::Http
             | Op::Run
             | Op::Get
+            | Op::Pack
             | Op::Fingerprint
             | Op::AwaitMetric
             | Op::AwaitHead
@@ -183,6 +189,7 @@ impl Op {
             | Op::Start
             | Op::Archive
             | Op::Copy
+            | Op::Pack
             | Op::Put
             | Op::PutBack
             | Op::Run

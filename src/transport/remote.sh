@@ -21,8 +21,8 @@ fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 # changes; after another step that failed, everything but barring and stopping.
 fo_blocked() {
   case $FO_BROKEN$1 in
-  standing*) case $1 in mine|stands|generation|bar|unbar|stop|start|archive|copy|put|put_back|run|work_dir|settle|sole) return 0;; esac;;
-  step*) case $1 in generation|unbar|start|archive|copy|put|put_back|run|settle|sole) return 0;; esac;;
+  standing*) case $1 in mine|stands|generation|bar|unbar|stop|start|archive|copy|pack|put|put_back|run|work_dir|settle|sole) return 0;; esac;;
+  step*) case $1 in generation|unbar|start|archive|copy|pack|put|put_back|run|settle|sole) return 0;; esac;;
   esac
   return 1
 }
@@ -428,6 +428,52 @@ fo_copy() {
   fo_to=$FO_STATE/work/$1/$(basename "$2")
   fo_take "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
 }
+
+# The files of a database that match patterns, and nothing else, as a tar.gz in a directory of root's own; its content too
+# when it is no larger than LIMIT bytes: ID DATABASE LIMIT DIRECTORY PATTERN... A data directory also holds keystores,
+# passwords and tokens, so nothing is taken that is not named, and nothing through a link. Ends with 6 when the files are
+# none that this can pack, 5 when they cannot be looked at, 4 when they could not be read as a database at rest.
+fo_pack() {
+  case $1 in ''|*/*|.*) return 2;; esac
+  fo_to=$FO_STATE/work/$1 fo_db=$2 fo_most=$3 fo_top=$4
+  shift 4 && [ $# -gt 0 ] || return 2
+  for fo_tool in tar gzip sha256sum stat xargs sort tr; do command -v "$fo_tool" >/dev/null || { echo "$fo_tool is missing" >&2; return 127; }; done
+  for fo_pattern in "$@"; do
+    case /$fo_pattern/ in /-*|*//*|*/./*|*/../*|*"$FO_NL"*) echo "no pattern of files below a directory: $fo_pattern" >&2; return 2;; esac
+  done
+  if [ ! -e "$fo_db" ]; then fo_absent "$fo_db" && printf 'pack=absent\n'; return; fi
+  fo_state_dir && mkdir -p "$FO_STATE/work" && chmod 0711 "$FO_STATE/work" && rm -rf "$fo_to" && mkdir "$fo_to" || return
+  cd "$fo_top" || return 5
+  unset TAR_OPTIONS GZIP
+  fo_matching "$fo_to/names" "$@" && fo_stats "$fo_to/names" >"$fo_to/was" || return
+  { tar -cf - -T "$fo_to/names"; echo "$?" >"$fo_to/status"; } | gzip -1 >"$fo_to/pack.tar.gz" || return 1
+  [ "$(cat "$fo_to/status")" = 0 ] || { echo "the database could not be read whole" >&2; return 4; }
+  fo_matching "$fo_to/names.now" "$@" && fo_stats "$fo_to/names.now" >"$fo_to/now" || return 4
+  [ "$(sha256sum <"$fo_to/was")" = "$(sha256sum <"$fo_to/now")" ] || { echo "the database changed while it was packed" >&2; return 4; }
+  printf 'pack=%s\n' "$fo_to/pack.tar.gz" && fo_get "$fo_to/pack.tar.gz" "$fo_most"
+}
+# FILE PATTERN...: the names that match, sorted, into FILE. A pattern is expanded as a name only: its words are not split.
+fo_matching() {
+  fo_names=$1; shift
+  ( IFS=
+    for fo_pattern in "$@"; do
+      for fo_file in $fo_pattern; do
+        [ -e "$fo_file" ] || [ -L "$fo_file" ] || continue
+        case $fo_file in -*|*\\*|*"$FO_NL"*) echo "a name that cannot be packed: $fo_file" >&2; exit 6;; esac
+        [ -f "$fo_file" ] || { echo "$fo_file is no regular file" >&2; exit 6; }
+        fo_part=$fo_file
+        while :; do
+          [ ! -L "$fo_part" ] || { echo "$fo_part is a link" >&2; exit 6; }
+          case $fo_part in */*) fo_part=${fo_part%/*};; *) break;; esac
+        done
+        printf '%s\n' "$fo_file"
+      done
+    done ) >"$fo_names" || return
+  [ -s "$fo_names" ] || { echo "none of the files of a database is there" >&2; return 6; }
+  sort -u -o "$fo_names" "$fo_names"
+}
+# Name, inode, size and times of every file on a list.
+fo_stats() { tr '\n' '\000' <"$1" | xargs -0 stat -c '%n %i %s %y %z'; }
 
 # Every file below a path with its hash, in a fixed order: equal text means equal content.
 fo_sums() {

@@ -16,6 +16,7 @@ mod answers;
 mod companions;
 mod ends;
 mod fetching;
+mod packing;
 mod papers;
 mod refusals;
 mod remote;

@@ -3,10 +3,12 @@
 
 use serde_json::json;
 
+use super::client::without_newest;
 use super::files::{parent, unbase64};
-use super::{DATA_DIR, DATABASE, STATE, SimHost, done, failed};
+use super::{Around, DATA_DIR, DATABASE, STATE, SimHost, done, failed};
 use crate::demo::chain::sha256_hex;
 use crate::demo::database::Records;
+use crate::demo::leveldb;
 use crate::transport::Output;
 
 impl SimHost {
@@ -57,6 +59,40 @@ impl SimHost {
         match self.copy_tree(path, &to) {
             Ok(()) => done(format!("copy={to}\n")),
             Err(why) => failed(1, why + "\n"),
+        }
+    }
+
+    /// The database as the client keeps it on disk, packed.
+    pub(super) fn pack(&mut self, around: Around<'_>, id: &str, path: &str, limit: &str) -> Output {
+        if is_unsafe_name(id) {
+            return failed(2, "");
+        }
+        if !self.is_database(path) {
+            return done("pack=absent\n");
+        }
+        if let Some(why) = self.unwritable() {
+            return why;
+        }
+        let base = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let packed = self.database.records().and_then(|mut records| {
+            if self.quirks.pack_lacks_newest {
+                without_newest(&mut records);
+            }
+            leveldb::packed(
+                base,
+                &records,
+                &around.chain.genesis_validators_root,
+                self.quirks.database_damaged,
+            )
+        });
+        let file = format!("{STATE}/work/{id}/pack.tar.gz");
+        self.files.make_directory(parent(&file));
+        match packed.and_then(|packed| self.files.write(&file, packed)) {
+            Ok(()) => {
+                let got = self.get(&file, limit);
+                done(format!("pack={file}\n{}", got.stdout))
+            }
+            Err(why) => failed(4, why + "\n"),
         }
     }
 

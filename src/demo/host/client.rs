@@ -101,6 +101,9 @@ impl SimHost {
         if let Some(only) = only {
             records.retain(|key, _| only.split(',').any(|wanted| wanted.eq_ignore_ascii_case(key)));
         }
+        if self.quirks.export_lacks_newest {
+            without_newest(&mut records);
+        }
         let text = interchange_of(&records, &around.chain.genesis_validators_root).to_string();
         match self.files.write(file, text) {
             Ok(()) => done(format!("info: Export completed successfully path={file}\n")),
@@ -182,6 +185,14 @@ fn put_record(record: &mut KeyRecord, imported: KeyRecord) -> Option<String> {
         record.lower_bound = Some((source, target));
     }
     None
+}
+
+/// Takes the newest attestation of every key away.
+pub(super) fn without_newest(records: &mut Records) {
+    for record in records.values_mut() {
+        record.attestations.pop_last();
+        record.lower_bound = None;
+    }
 }
 
 /// The interchange of records, as Lodestar exports it: everything, zero roots left out.

@@ -80,6 +80,12 @@ pub enum Link {
 pub struct Quirks {
     /// The client's export ends with an error.
     pub export_fails: bool,
+    /// The database on disk is damaged.
+    pub database_damaged: bool,
+    /// The newest attestations are in the client's reach, but not in the files that are packed.
+    pub pack_lacks_newest: bool,
+    /// The client's export leaves out the newest attestations.
+    pub export_lacks_newest: bool,
     /// The client's import says success but leaves out the key at this position.
     pub import_drops_key: Option<usize>,
     /// The unit's process ends at once whenever it is started by the service manager.
@@ -246,6 +252,7 @@ impl SimHost {
             Op::WorkDir => self.work_dir(arg(0)),
             Op::ClearWork => self.clear_work(arg(0)),
             Op::Copy => self.copy(arg(0), arg(1)),
+            Op::Pack => self.pack(around, arg(0), arg(1), arg(2)),
             Op::Archive => self.archive(arg(0), arg(1)),
             Op::PutBack => self.put_back(arg(0), arg(1), arg(2), arg(3)),
             Op::Put => self.put(arg(0), arg(1), arg(3), arg(4)),
