@@ -140,6 +140,9 @@ fn recall(world: &mut World, records: &[Record]) {
         }
         if record.event == Event::Collected {
             memory.fingerprint = fact("fingerprint").as_str().map(str::to_owned);
+            let direct = |host: &str| fact("collected")[host]["way"] == "direct";
+            (memory.primary_direct, memory.backup_direct) = (direct("primary"), direct("backup"));
+            memory.primary_floors_sha256 = fact("primary_floors_sha256").as_str().map(str::to_owned);
         }
         if record.event == Event::FloorsMerged {
             memory.floors_sha256 = fact("floors_sha256").as_str().map(str::to_owned);

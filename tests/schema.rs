@@ -10,10 +10,11 @@ use failover::protocol::{Event, Outcome, State};
 use serde_json::{Value, json};
 
 /// How a run of the demo has to end: exit code and outcome.
-const RUNS: [(Option<&str>, u8, Outcome); 3] = [
+const RUNS: [(Option<&str>, u8, Outcome); 4] = [
     (None, 0, Outcome::Completed),
     (Some("backup-unsynced"), 1, Outcome::Refused),
-    (Some("export-fails"), 3, Outcome::Restored),
+    (Some("database-damaged"), 3, Outcome::Restored),
+    (Some("history-hidden"), 4, Outcome::Parked),
 ];
 
 /// Proves that what a run prints is what the schema promises, field by field.
@@ -66,6 +67,8 @@ fn says_what_was_asked_for(name: &str, report: &Value, outcome: Outcome) {
             assert!(report["gap_s"].as_f64().unwrap() > 0.0);
             assert_eq!(report["floors"], json!({ "raised": 4, "equal": 0 }));
             assert_eq!(report["generation"], json!(1));
+            assert_eq!(report["collected"]["primary"]["way"], json!("direct"));
+            assert_eq!(report["cross_check"]["outcome"], json!("agrees"));
             assert_eq!(guards.len(), GUARDS.len(), "a guard was never judged");
         }
         Outcome::Restored => {
@@ -85,7 +88,11 @@ fn says_what_was_asked_for(name: &str, report: &Value, outcome: Outcome) {
                 (&Value::Null, &json!(false))
             );
         }
-        Outcome::Parked | Outcome::Unconfirmed => panic!("{name} is not expected to end {}", outcome.word()),
+        Outcome::Parked => {
+            assert_eq!(report["signer"], Value::Null);
+            assert_eq!(report["cross_check"]["outcome"], json!("higher"));
+        }
+        Outcome::Unconfirmed => panic!("{name} is not expected to end {}", outcome.word()),
     }
 }
 
@@ -144,6 +151,8 @@ fn the_schema_is_strict() {
         ("/guards/0/verdict", json!("maybe")),
         ("/guards/0/remedy", json!("")),
         ("/states/0/seconds", json!("1")),
+        ("/collected/primary/way", json!("rsync")),
+        ("/cross_check/outcome", json!("fine")),
         ("/floors", json!({ "raised": 1 })),
         ("/started", json!("yesterday")),
     ] {
@@ -183,7 +192,9 @@ fn example() -> Value {
         "schema": failover::report::SCHEMA, "run": "20260101T000000Z-0123abcd", "outcome": "parked", "state": "Parked(Fencing)",
         "why": "w", "changed": true, "generation": 7, "primary": "val-a", "backup": "val-b", "coordinator": "ops@desk",
         "started": "2026-01-01T00:00:00Z", "last": "2026-01-01T00:00:01.5Z", "signer": null, "keys": 4, "gap_s": null,
-        "round_trips": 9, "floors": { "raised": 1, "equal": 3 }, "archive": null, "primary_seen_alive": false,
+        "round_trips": 9, "floors": { "raised": 1, "equal": 3 }, "archive": null,
+        "collected": { "primary": { "way": "direct", "why": "" }, "backup": { "way": "export", "why": "w" } },
+        "cross_check": { "outcome": "agrees", "why": "w" }, "primary_seen_alive": false,
         "states": [{ "name": "Preflight", "start": "2026-01-01T00:00:00Z", "seconds": 0.5, "event": "PreflightPassed", "why": "w" }],
         "guards": [{ "id": "reached", "title": "t", "verdict": "unknown", "why": "w", "remedy": "r" }],
         "claims_left_on": [], "next": ["failover resume 20260101T000000Z-0123abcd"], "notes": []

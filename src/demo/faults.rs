@@ -93,11 +93,25 @@ pub const FAULTS: &[Fault] = &[
         arm: backup_running,
     },
     Fault {
-        name: "export-fails",
-        what: "The primary's client cannot export its slashing protection: its database has a bad sector.",
-        outcome: "Undone: the backup stays barred, the primary is unbarred and signs again.",
+        name: "database-damaged",
+        what: "The primary's protection database has a bad byte on its disk.",
+        outcome: "Undone: damage is not an empty history; the primary signs again, the backup stays barred.",
         expected: Expected::Restored,
+        arm: database_damaged,
+    },
+    Fault {
+        name: "export-fails",
+        what: "The primary's client cannot export its slashing protection.",
+        outcome: "Completes: its database is read without it; the cross-check says that it could not be made.",
+        expected: Expected::Completed,
         arm: export_fails,
+    },
+    Fault {
+        name: "history-hidden",
+        what: "The primary's client exports newer history than its database's files hold.",
+        outcome: "Parked: the backup lacks that history, so it is stopped and barred at once.",
+        expected: Expected::Parked,
+        arm: history_hidden,
     },
     Fault {
         name: "import-drops-key",
@@ -179,6 +193,18 @@ fn backup_running(world: &World) {
 
 fn export_fails(world: &World) {
     world.with_host(A, |host, _| host.quirks.export_fails = true);
+}
+
+fn database_damaged(world: &World) {
+    world.with_host(A, |host, _| host.quirks.database_damaged = true);
+}
+
+fn history_hidden(world: &World) {
+    world.with_host(A, |host, _| host.quirks.pack_lacks_newest = true);
+    // The backup does not sign before the cross-check: nobody signs twice for the sake of a demonstration.
+    world.with_host(B, |host, _| {
+        host.timing.start_to_signing = Duration::from_secs(86_400)
+    });
 }
 
 fn import_drops_key(world: &World) {

@@ -18,9 +18,9 @@ pub const WORK: &str = "/var/lib/failover/work";
 /// The archive directory of a run on a host.
 pub const ARCHIVE: &str = "/var/lib/failover/archive";
 /// Larger exports travel on a channel of their own.
-const INLINE_BYTES: u64 = 8 << 20;
+pub(super) const INLINE_BYTES: u64 = 8 << 20;
 
-static EXPORTS: AtomicU64 = AtomicU64::new(0);
+static WORKS: AtomicU64 = AtomicU64::new(0);
 
 /// The calls of one export and what is needed to read their outputs.
 #[derive(Debug, Clone)]
@@ -63,8 +63,7 @@ pub enum Exported {
 /// The client's command is not known.
 pub fn export_calls(install: &Install, run: &str, copy: bool, limit_s: u64) -> Result<ExportCalls, String> {
     let client = client(install)?;
-    let stamp = jiff::Timestamp::now().as_microsecond();
-    let id = format!("{run}.{stamp}-{}", EXPORTS.fetch_add(1, Ordering::Relaxed));
+    let id = work_id(run);
     let work = format!("{WORK}/{id}");
     let mut calls = vec![Call::new(Op::WorkDir, [&id, &install.user])];
     let at;
@@ -119,36 +118,61 @@ pub fn read_export(calls: &ExportCalls, outputs: &[Output]) -> Result<Exported, 
     let got = next()?
         .ok()
         .map_err(|why| format!("the client wrote no file ({why})"))?;
-    let mut lines = got.lines();
+    let document = match read_get(got, "the export")? {
+        Got::Inline(document) => document,
+        Got::Large { sha256 } => {
+            return Ok(Exported::Large {
+                file: calls.file.clone(),
+                sha256,
+            });
+        }
+    };
+    let interchange = read(&document).map_err(|error| error.to_string())?;
+    Ok(Exported::Document(Box::new(interchange), document))
+}
+
+/// The name of a work directory of its own below a run's.
+pub(super) fn work_id(run: &str) -> String {
+    let stamp = jiff::Timestamp::now().as_microsecond();
+    format!("{run}.{stamp}-{}", WORKS.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What [`Op::Get`] printed of a file.
+pub(super) enum Got {
+    /// Its content, whose hash was compared with the host's.
+    Inline(Vec<u8>),
+    /// It has to be fetched.
+    Large { sha256: String },
+}
+
+/// Reads what [`Op::Get`] printed of `what`.
+pub(super) fn read_get(text: &str, what: &str) -> Result<Got, String> {
+    let mut lines = text.lines();
     let mut field = |name: &str| {
         lines
             .next()
             .and_then(|line| line.strip_prefix(name))
             .map(|value| value.trim().to_owned())
-            .ok_or_else(|| format!("the export has no {name}"))
+            .ok_or_else(|| format!("{what} has no {name}"))
     };
     let bytes: u64 = field("bytes=")?
         .parse()
-        .map_err(|_| "the export's size is no number".to_owned())?;
+        .map_err(|_| format!("{what}: its size is no number"))?;
     let sha256 = field("sha256=")?;
     if bytes > INLINE_BYTES {
-        return Ok(Exported::Large {
-            file: calls.file.clone(),
-            sha256,
-        });
+        return Ok(Got::Large { sha256 });
     }
     let text: String = lines.collect();
-    let document = BASE64_STANDARD
+    let content = BASE64_STANDARD
         .decode(text.trim())
-        .map_err(|error| format!("the export arrived torn: {error}"))?;
-    let found = const_hex::encode(Sha256::digest(&document));
-    if found != sha256 || document.len() as u64 != bytes {
+        .map_err(|error| format!("{what} arrived torn: {error}"))?;
+    let found = const_hex::encode(Sha256::digest(&content));
+    if found != sha256 || content.len() as u64 != bytes {
         return Err(format!(
-            "the export arrived with hash {found}, the host says {sha256}"
+            "{what} arrived with hash {found}, the host says {sha256}"
         ));
     }
-    let interchange = read(&document).map_err(|error| error.to_string())?;
-    Ok(Exported::Document(Box::new(interchange), document))
+    Ok(Got::Inline(content))
 }
 
 /// The folded history of a document. Entries without a single record are no keys: some clients export their own

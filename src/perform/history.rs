@@ -1,153 +1,19 @@
-//! History, after the fence: collect both hosts' protection, merge, keep the backup's old database, import, read back.
-//! Must never import anything but a `Merged`, never before a verified copy of the old database is kept, and never
-//! believe an exit status.
+//! History, once collected: merge, import, read back. Must never import anything but a `Merged`, never before a verified
+//! copy of the old database is kept, and never believe an exit status.
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::collect::{standing, stood};
 use super::fence::{held, install, mine};
+use super::take::{Untaken, take};
 use super::{Done, Happened, World};
 use crate::clients::Install;
 use crate::guards::Role;
-use crate::observe::{
-    Exported, Host, Patience, WORK, client, export_calls, fingerprint_call, history, read_export,
-    read_fingerprint,
-};
-use crate::protection::{Certainty, History, Input, Interchange, find_conflicts, merge, read, write};
+use crate::observe::{Patience, Question, WORK, client, export_calls, history, pack_question};
+use crate::protection::{Certainty, History, Input, find_conflicts, merge, write};
 use crate::protocol::Event;
-use crate::transport::{Batch, Call, Op, Output, Reply};
-
-/// Exports both databases side by side, and keeps a verified copy of the backup's before anything touches it. Each host
-/// first makes sure itself that it is ours and stands; what does not stand is not opened.
-pub(super) async fn collect(world: &mut World) -> Done {
-    let limit_s = world.plan.timeouts.client_s;
-    let lost = |why: String| Happened::new(Event::CollectFailed, why);
-    let (primary, backup) = (install(&world.hosts.primary)?, install(&world.hosts.backup)?);
-    let from_primary = export_calls(&primary, &world.run.id, false, limit_s).map_err(lost)?;
-    let from_backup = export_calls(&backup, &world.run.id, true, limit_s).map_err(lost)?;
-    let (mut primary_batch, mut backup_batch) = (standing(world, &primary)?, standing(world, &backup)?);
-    let first = primary_batch.len();
-    primary_batch.extend(from_primary.calls.clone());
-    primary_batch.push(fingerprint_call(&primary));
-    backup_batch.push(Call::new(Op::Archive, [&world.run.id, &backup.database]));
-    backup_batch.extend(from_backup.calls.clone());
-    let (a, b) = world
-        .hosts
-        .ask_both(&primary_batch, &backup_batch, limit_s, Patience::Once)
-        .await;
-    // The backup first: that it has run has to be known before anything else sends the run elsewhere.
-    if let Ok(b) = &b {
-        stood(&world.hosts.backup, b, Event::BackupHasRun, Event::CollectFailed)?;
-    }
-    let (a, b) = (a?, b?);
-    stood(&world.hosts.primary, &a, Event::SeenAlive, Event::CollectFailed)?;
-    let failed = |host: &str, why: String| Happened::new(Event::CollectFailed, format!("{host}: {why}"));
-    let name_a = world.hosts.primary.name().to_owned();
-    let name_b = world.hosts.backup.name().to_owned();
-
-    let ours = read_export(&from_primary, &a.outputs[first..]).map_err(|why| failed(&name_a, why))?;
-    let ours = document(world, Role::Primary, "primary-export.json", ours).await?;
-    let Some(ours) = ours.filter(|document| !history(document).floors.is_empty()) else {
-        let why =
-            "the export holds no keys; an empty history of the signer is an error, not \"never signed\"";
-        return Err(failed(&name_a, why.to_owned()));
-    };
-    let print = a
-        .outputs
-        .last()
-        .map_or(Err("no answer".to_owned()), read_fingerprint);
-    let print = print.map_err(|why| failed(&name_a, why))?;
-    let archived = archive_path(&b.outputs[first..]).map_err(|why| failed(&name_b, why))?;
-    let theirs = read_export(&from_backup, &b.outputs[first + 1..]).map_err(|why| failed(&name_b, why))?;
-    let theirs = document(world, Role::Backup, "backup-export.json", theirs)
-        .await?
-        .unwrap_or_default();
-
-    let why = format!(
-        "{} keys from {name_a}, {} from {name_b}",
-        history(&ours).floors.len(),
-        history(&theirs).floors.len()
-    );
-    let facts = json!({ "archive": archived.map(|path| format!("{name_b}:{path}")), "fingerprint": print });
-    world.memory.fingerprint = Some(print);
-    world.memory.backup_before = Some(history(&theirs));
-    world.memory.primary_history = Some(ours);
-    world.memory.backup_history = Some(theirs);
-    Ok(Happened::with(Event::Collected, why, facts))
-}
-
-/// The conditions that a host checks itself before it begins anything with its database.
-fn standing(world: &World, install: &Install) -> Result<Batch, Happened> {
-    let client = client(install).map_err(|why| Happened::new(Event::LineLost, why))?;
-    let mut batch = vec![
-        mine(world),
-        Call::new(Op::Stands, [&install.unit, &install.lock_file]),
-    ];
-    batch.push(match client.sole_database {
-        Some(name) => Call::new(Op::Sole, [install.data_dir.as_str(), name, &install.database]),
-        None => Call::new(Op::Identity, [""; 0]),
-    });
-    Ok(batch)
-}
-
-/// Whether the conditions of [`standing`] held. `moved` is what it means that the host does not stand, `failed` that its
-/// database is not the only one; a condition that could not be read is an unknown.
-fn stood(host: &Host, reply: &Reply, moved: Event, failed: Event) -> Result<(), Happened> {
-    held(host, reply)?;
-    for (at, event) in [(1, moved), (2, failed)] {
-        let output = reply
-            .outputs
-            .get(at)
-            .ok_or_else(|| Happened::new(Event::LineLost, "the answer ends too early"))?;
-        if let Err(why) = output.ok() {
-            let event = if output.status == 9 {
-                event
-            } else {
-                Event::LineLost
-            };
-            return Err(Happened::new(event, format!("{}: {why}", host.name())));
-        }
-    }
-    Ok(())
-}
-
-/// The document itself, fetched on its own channel when it is large, and kept in the run's directory.
-async fn document(
-    world: &World,
-    role: Role,
-    name: &str,
-    exported: Exported,
-) -> Result<Option<Interchange>, Happened> {
-    let host = world.hosts.host(role);
-    let failed = |why: String| Happened::new(Event::CollectFailed, format!("{}: {why}", host.name()));
-    let (interchange, bytes) = match exported {
-        Exported::NoDatabase => return Ok(None),
-        Exported::Document(interchange, bytes) => (*interchange, bytes),
-        Exported::Large { file, sha256 } => {
-            let mut bytes = Vec::new();
-            let limit = std::time::Duration::from_secs(world.plan.timeouts.client_s);
-            let fetched = host.link.fetch(&file, &mut bytes, limit).await?;
-            if fetched.sha256 != sha256 {
-                return Err(failed(format!("{file} changed between two readings")));
-            }
-            (read(&bytes).map_err(|error| failed(error.to_string()))?, bytes)
-        }
-    };
-    world
-        .dir
-        .write(name, &bytes)
-        .map_err(|error| failed(error.to_string()))?;
-    Ok(Some(interchange))
-}
-
-fn archive_path(outputs: &[Output]) -> Result<Option<String>, String> {
-    let text = outputs.first().ok_or("the answer ends too early")?.ok()?;
-    let path = text
-        .lines()
-        .find_map(|line| line.strip_prefix("archive="))
-        .ok_or("no archive was kept")?;
-    Ok((path != "absent").then(|| path.to_owned()))
-}
+use crate::transport::{Batch, Call, Op, Output};
 
 /// Merges both histories and writes what is to be imported into the run's directory.
 pub(super) fn merge_floors(world: &mut World) -> Done {
@@ -173,15 +39,19 @@ pub(super) fn merge_floors(world: &mut World) -> Done {
     let root = crate::protection::GenesisRoot::parse(&found.genesis_validators_root)
         .map_err(|error| refused(error.to_string()))?;
     let (ours, theirs) = (history(ours), history(theirs));
-    // A database that has never signed may not say its chain; the beacon node it is used with does.
-    let empty = theirs.floors.is_empty();
-    let second = if empty {
-        Input::vouched(name_b, &theirs)
-    } else {
-        Input::new(name_b, &theirs)
+    // Nor does a database that has never signed, or whose format keeps none, always say its chain; the beacon node that it
+    // is used with does.
+    let input = |label, history, vouched| {
+        if vouched {
+            Input::vouched(label, history)
+        } else {
+            Input::new(label, history)
+        }
     };
-    let merged =
-        merge(&[Input::new(name_a, &ours), second], root).map_err(|error| refused(error.to_string()))?;
+    let [vouched_a, vouched_b] = world.memory.chain_not_kept;
+    let first = input(name_a, &ours, vouched_a);
+    let second = input(name_b, &theirs, vouched_b || theirs.floors.is_empty());
+    let merged = merge(&[first, second], root).map_err(|error| refused(error.to_string()))?;
     let change = merged
         .comparison(&theirs)
         .never_lower()
@@ -229,10 +99,10 @@ pub(super) async fn import(world: &mut World) -> Done {
         .map_err(|error| failed(error.to_string()))?;
     let backup = install(&world.hosts.backup)?;
     let limit_s = world.plan.timeouts.client_s;
-    // The export that proves the import travels behind it, so that reading back costs no round trip of its own.
-    let after = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
+    // The question that proves the import travels behind it, so that reading back costs no round trip of its own.
+    let after = read_back_question(world, &backup).map_err(failed)?;
     let (mut batch, steps) = import_calls(world, &backup, &document)?;
-    batch.extend(after.calls.clone());
+    batch.extend(after.calls().to_vec());
     let reply = world
         .hosts
         .ask(Role::Backup, &batch, limit_s * 2, Patience::Once)
@@ -248,7 +118,7 @@ pub(super) async fn import(world: &mut World) -> Done {
         return Err(failed(format!("{host}: {why}; {back}")));
     }
     world.memory.read_back_boot = Some(reply.boot_id.clone());
-    world.memory.after_import = Some(read_export(&after, &reply.outputs[steps..]));
+    world.memory.after_import = Some(after.read(&reply.outputs[steps..]));
     let facts = json!({ "sha256": const_hex::encode(Sha256::digest(&document)) });
     Ok(Happened::with(
         Event::Imported,
@@ -313,41 +183,53 @@ async fn put_back(world: &World) -> Result<String, Happened> {
     })
 }
 
-/// What the backup's database holds now, through its client's export.
-pub(super) async fn export_backup(world: &mut World) -> Result<History, Happened> {
+/// What the backup's database holds now: read directly where it was collected so, else by its client's export.
+pub(super) async fn held_by_backup(world: &mut World) -> Result<History, Happened> {
     let backup = install(&world.hosts.backup)?;
     let name = world.hosts.backup.name().to_owned();
     let failed = |why: String| Happened::new(Event::ReadBackFails, format!("{name}: {why}"));
-    let exported = match world.memory.after_import.take() {
-        Some(exported) => exported.map_err(failed)?,
+    let answer = match world.memory.after_import.take() {
+        Some(answer) => answer,
         None => {
             let limit_s = world.plan.timeouts.client_s;
-            let calls = export_calls(&backup, &world.run.id, false, limit_s).map_err(failed)?;
-            let reply = world
-                .hosts
-                .ask(Role::Backup, &calls.calls, limit_s, Patience::Once)
-                .await?;
+            let question = read_back_question(world, &backup).map_err(failed)?;
+            let batch = question.calls().to_vec();
+            let asked = world.hosts.ask(Role::Backup, &batch, limit_s, Patience::Once);
+            let reply = asked.await?;
             world.memory.read_back_boot = Some(reply.boot_id.clone());
-            read_export(&calls, &reply.outputs).map_err(failed)?
+            question.read(&reply.outputs)
         }
     };
-    let found = document(world, Role::Backup, "read-back.json", exported)
-        .await
-        .map_err(|happened| {
-            if happened.event == Event::CollectFailed {
-                failed(happened.why)
-            } else {
-                happened
-            }
-        })?;
-    found
+    let answer = answer.map_err(|why| failed(why.text()))?;
+    let taken = take(world, Role::Backup, "read-back", answer).await;
+    let taken = taken.map_err(|untaken| match untaken {
+        Untaken::Unable(why) | Untaken::Failed(why) => failed(why),
+        Untaken::Lost(happened) => happened,
+    })?;
+    taken
+        .document
         .map(|document| history(&document))
         .ok_or_else(|| failed("there is no database".to_owned()))
 }
 
+/// The question that proves an import.
+fn read_back_question(world: &World, backup: &Install) -> Result<Question, String> {
+    let direct = if world.memory.backup_direct {
+        pack_question(backup, &world.run.id)?
+    } else {
+        None
+    };
+    match direct {
+        Some(question) => Ok(question),
+        None => {
+            export_calls(backup, &world.run.id, false, world.plan.timeouts.client_s).map(Question::Export)
+        }
+    }
+}
+
 /// Reads the backup back and compares every floor with the merged one.
 pub(super) async fn read_back(world: &mut World) -> Done {
-    let found = match export_backup(world).await {
+    let found = match held_by_backup(world).await {
         Ok(found) => found,
         Err(happened) if happened.event == Event::ReadBackFails => {
             let back = put_back(world).await?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::guards::{FenceReading, Finding, Generation};
-use crate::observe::Exported;
+use crate::observe::{Answer, Unanswered};
 use crate::protection::{FloorMap, History, Interchange, Merged};
 
 /// Who a run is.
@@ -146,14 +146,24 @@ pub struct Memory {
     pub read_back_boot: Option<String>,
     /// The fence proof, until the start consumes it.
     pub fence: Option<FenceProof>,
-    /// The primary's export after the fence.
+    /// The primary's history after the fence.
     pub primary_history: Option<Interchange>,
-    /// The backup's export after the fence.
+    /// The backup's history after the fence.
     pub backup_history: Option<Interchange>,
     /// The backup's folded history before the import.
     pub backup_before: Option<History>,
-    /// The backup's export that travelled behind the import; read once.
-    pub after_import: Option<Result<Exported, String>>,
+    /// The answer that travelled behind the import; read once.
+    pub after_import: Option<Result<Answer, Unanswered>>,
+    /// Whether the primary's database was read directly: then its client's export is still to be compared.
+    pub primary_direct: bool,
+    /// Whether the backup's database was read directly: then it is read back so.
+    pub backup_direct: bool,
+    /// Whether the databases of primary and backup are of a format that keeps no chain.
+    pub chain_not_kept: [bool; 2],
+    /// The primary's floors as they were read directly.
+    pub primary_floors: Option<FloorMap>,
+    /// Hash of those floors that an earlier process of this run wrote.
+    pub primary_floors_sha256: Option<String>,
     /// The merged floors.
     pub merged: Option<Merged>,
     /// Hash of the merged floors that an earlier process of this run wrote.

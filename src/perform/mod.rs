@@ -3,6 +3,8 @@
 //! backup without a fence proof.
 
 mod claims;
+mod collect;
+mod cross_check;
 mod fence;
 mod halt;
 mod history;
@@ -10,6 +12,7 @@ mod inclusion;
 mod memory;
 mod preflight;
 mod start;
+mod take;
 mod undo;
 mod watch;
 
@@ -100,7 +103,7 @@ pub async fn perform(world: &mut World, command: Command) -> Happened {
         Command::BarPrimary => fence::bar_primary(world).await,
         Command::StopPrimary => fence::stop_primary(world).await,
         Command::ProveStopped => fence::prove_stopped(world).await,
-        Command::CollectProtection => history::collect(world).await,
+        Command::CollectProtection => collect::collect(world).await,
         Command::MergeProtection => history::merge_floors(world),
         Command::ImportProtection => history::import(world).await,
         Command::ReadBackProtection => history::read_back(world).await,

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::fence::{Proof, Reading, bar_calls, generation_call, held, install, mine, prove, reading_of};
-use super::history::export_backup;
+use super::history::held_by_backup;
 use super::{Done, FenceProof, Happened, Moment, World};
 use crate::guards::{Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
 use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
@@ -25,7 +25,7 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
     let proof = fresh_proof(world).await?;
     let merged = merged_floors(world)?;
     if world.memory.read_back.is_none() {
-        let found = export_backup(world).await.map_err(|happened| {
+        let found = held_by_backup(world).await.map_err(|happened| {
             if happened.event == Event::ReadBackFails {
                 Happened {
                     event: Event::StartForbidden,
@@ -155,7 +155,7 @@ struct Judged {
 }
 
 /// The floors that this run merged, in this process or in an earlier one.
-fn merged_floors(world: &World) -> Result<FloorMap, Happened> {
+pub(super) fn merged_floors(world: &World) -> Result<FloorMap, Happened> {
     if let Some(merged) = &world.memory.merged {
         return Ok(merged.floors().clone());
     }

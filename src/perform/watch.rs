@@ -1,15 +1,17 @@
-//! After the start: wait for the backup's first attestation, see it on chain, and see the primary still fenced. An
-//! alive primary ends the wait at once. Must never call a hand-over complete that was not seen from both ends.
+//! After the start: wait for the backup's first attestation, see it on chain, see the primary still fenced, and compare
+//! what was read of its database with its client's export. An alive primary, or history that the backup was not given,
+//! ends the wait at once. Must never call a hand-over complete that was not seen from both ends.
 
 use serde_json::{Value, json};
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
+use super::cross_check::{Checked, CrossCheck};
 use super::fence::{Reading, bar_calls, install, reading_of};
 use super::inclusion::on_chain;
 use super::{Done, Found, Happened, World};
 use crate::clients::Install;
-use crate::guards::Role;
+use crate::guards::{HostEvidence, Role, Seen};
 use crate::observe::{Patience, client, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Output};
@@ -31,51 +33,109 @@ const LOOK_S: u64 = 2;
 /// The primary as the last readings showed it: fenced, or why that could not be seen.
 type Fenced = Result<(), String>;
 
+/// What the cross-check came to, once it has.
+type Compared = Option<Checked>;
+
 /// Watches until both ends were seen, or time runs out. The primary is read all the while, on its own line: an alive
 /// one ends the watch wherever it stands.
 pub(super) async fn watch(world: &mut World) -> Done {
+    let check = CrossCheck::new(world);
     let world = &*world;
     let primary = reading_calls(&install(&world.hosts.primary)?);
     let (eye, fenced) = channel(Err("it was not read".to_owned()));
-    tokio::select! {
+    let (said, compared) = channel(None);
+    let awaited = check.is_some().then(|| compared.clone());
+    let mut done = tokio::select! {
         biased;
-        why = primary_alive(world, &primary, &eye) => Err(Happened::new(Event::PrimaryAlive, why)),
-        done = both_ends(world, fenced) => done,
+        happened = primary_watched(world, &primary, &eye, check, &said) => Err(happened),
+        done = both_ends(world, fenced, awaited) => done,
+    };
+    let (Ok(happened) | Err(happened)) = &mut done;
+    if let (Value::Object(facts), Some(checked)) = (&mut happened.facts, &*compared.borrow()) {
+        facts.insert("cross_check".to_owned(), checked.facts());
     }
+    done
 }
 
-/// Reads the primary again and again. Comes to an end only when it is seen alive.
-async fn primary_alive(world: &World, batch: &Batch, eye: &Sender<Fenced>) -> String {
+/// Reads the primary again and again, and once, when it was seen fenced, asks for its client's export. Comes to an end
+/// only when the backup must not sign.
+async fn primary_watched(
+    world: &World,
+    batch: &Batch,
+    eye: &Sender<Fenced>,
+    mut check: Option<CrossCheck>,
+    said: &Sender<Compared>,
+) -> Happened {
+    let mut ours = None;
     loop {
         let reading = match world.hosts.ask_beside(Role::Primary, batch, 5).await {
-            Ok(reply) => reading_of(&read_reading(&world.hosts.primary, &reply, 0)),
+            Ok(reply) => {
+                let mut seen = read_reading(&world.hosts.primary, &reply, 0);
+                without(ours.as_deref(), &mut seen);
+                reading_of(&seen)
+            }
             Err(error) => Reading::Unknown(error.to_string()),
         };
-        match reading {
-            Reading::Alive(why) => return why,
-            Reading::Positive(_) => drop(eye.send_replace(Ok(()))),
-            Reading::Unbarred(why) => {
-                drop(eye.send_replace(Err(why)));
-                // Somebody took its bar away: without it the next reboot makes a second signer.
-                if let Ok((batch, _)) = bar_calls(world, &world.hosts.primary) {
-                    let _ = world.hosts.ask_beside(Role::Primary, &batch, 10).await;
-                }
-            }
-            // Unknown takes nothing back: it was seen stopped and barred after the start, and a bar holds.
-            Reading::Unknown(why) => {
-                eye.send_if_modified(|was| {
-                    was.as_mut().err().is_some_and(|was| {
-                        *was = why;
-                        true
-                    })
-                });
+        let fenced = matches!(reading, Reading::Positive(_));
+        if let Some(why) = looked(world, reading, eye).await {
+            return Happened::new(Event::PrimaryAlive, why);
+        }
+        if let Some(check) = check.take_if(|_| fenced) {
+            ours = Some(check.work());
+            let checked = check.made(world).await;
+            let higher = checked.incomplete();
+            said.send_replace(Some(checked));
+            match higher {
+                Some(why) => return Happened::new(Event::HistoryIncomplete, why),
+                // The shell was busy for a while: the primary is read again at once.
+                None => continue,
             }
         }
         sleep(Duration::from_secs(LOOK_S)).await;
     }
 }
 
-async fn both_ends(world: &World, mut fenced: Receiver<Fenced>) -> Done {
+/// Leaves out of a reading what an export of this run that lost its line has left running: by the work directory that
+/// no other process names, and unless it holds the database itself.
+fn without(ours: Option<&str>, seen: &mut HostEvidence) {
+    if let (Some(work), Seen::Known(processes)) = (ours, &mut seen.processes) {
+        let is_ours = |command: &str| command.contains(work);
+        processes
+            .validator
+            .retain(|it| it.holds_database || !is_ours(&it.command));
+    }
+}
+
+/// Takes one reading up. Some: the primary is alive.
+async fn looked(world: &World, reading: Reading, eye: &Sender<Fenced>) -> Option<String> {
+    match reading {
+        Reading::Alive(why) => return Some(why),
+        Reading::Positive(_) => drop(eye.send_replace(Ok(()))),
+        Reading::Unbarred(why) => {
+            drop(eye.send_replace(Err(why)));
+            // Somebody took its bar away: without it the next reboot makes a second signer.
+            if let Ok((batch, _)) = bar_calls(world, &world.hosts.primary) {
+                let _ = world.hosts.ask_beside(Role::Primary, &batch, 10).await;
+            }
+        }
+        // Unknown takes nothing back: it was seen stopped and barred after the start, and a bar holds.
+        Reading::Unknown(why) => {
+            eye.send_if_modified(|was| {
+                was.as_mut().err().is_some_and(|was| {
+                    *was = why;
+                    true
+                })
+            });
+        }
+    }
+    None
+}
+
+async fn both_ends(
+    world: &World,
+    mut fenced: Receiver<Fenced>,
+    compared: Option<Receiver<Compared>>,
+) -> Done {
     let found = world
         .memory
         .found
@@ -105,6 +165,10 @@ async fn both_ends(world: &World, mut fenced: Receiver<Fenced>) -> Done {
         let said = fenced.borrow().clone().err().unwrap_or_default();
         let why = format!("the backup signs, but the primary could not be seen fenced: {said}");
         return Err(ran_out(why, facts));
+    }
+    // It began with the first reading and has a limit of its own, so it is over, or soon will be.
+    if let Some(mut compared) = compared {
+        let _ = compared.wait_for(Option::is_some).await;
     }
     let name = world.hosts.backup.name();
     match included {

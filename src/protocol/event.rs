@@ -66,6 +66,8 @@ pub enum Event {
     WatchRanOut,
     /// The primary was seen alive after the backup was started.
     PrimaryAlive,
+    /// The primary's own client exports history that the backup was not given.
+    HistoryIncomplete,
     /// The backup's validator was seen dead while it was watched.
     BackupDied,
     /// The backup is barred and proven stopped, after it had been started.
@@ -90,7 +92,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, for tables, tests and reading names back from the journal.
-    pub const ALL: [Event; 40] = [
+    pub const ALL: [Event; 41] = [
         Event::PreflightPassed,
         Event::PreflightRefused,
         Event::AlreadyDone,
@@ -121,6 +123,7 @@ impl Event {
         Event::AttestationSeen,
         Event::WatchRanOut,
         Event::PrimaryAlive,
+        Event::HistoryIncomplete,
         Event::BackupDied,
         Event::BackupHalted,
         Event::BackupBarred,

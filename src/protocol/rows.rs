@@ -151,6 +151,7 @@ pub const ROWS: &[Row] = &[
     row(Watching, AttestationSeen, Releasing(Completed), "The backup signs and the primary is fenced; both were seen."),
     row(Watching, WatchRanOut, Releasing(Unconfirmed), "The backup runs; not everything was seen in time."),
     row(Watching, PrimaryAlive, HaltingBackup, "The primary lives: the backup is stopped and barred at once."),
+    row(Watching, HistoryIncomplete, HaltingBackup, "The backup lacks history of the primary: it is stopped and barred at once."),
     row(Watching, BackupDied, HaltingBackup, "The backup's validator died: it is barred, so that nothing revives it unwatched."),
     row(Watching, LineLost, Releasing(Unconfirmed), "The backup was started; it cannot be looked at any more."),
     row(Watching, Interrupted, Releasing(Unconfirmed), "Stopped on request while the backup runs."),

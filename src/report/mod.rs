@@ -4,7 +4,7 @@
 mod next;
 mod text;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::driver::gathered;
@@ -59,6 +59,10 @@ pub struct Report {
     pub guards: Vec<Finding>,
     /// Floors on the backup that the merge raised, and that were equal already.
     pub floors: Option<Floors>,
+    /// How each host's history was collected; none before.
+    pub collected: Option<Collected>,
+    /// What came of comparing the primary's history with its client's own export; none where nothing was to compare.
+    pub cross_check: Option<CrossCheck>,
     /// Where the backup's old database was kept, `host:path`.
     pub archive: Option<String>,
     /// Whether the last look, after the backup was halted, did not find the primary stopped and barred.
@@ -82,6 +86,33 @@ pub struct Stay {
     pub seconds: f64,
     /// The event that ended it.
     pub event: String,
+    /// In words.
+    pub why: String,
+}
+
+/// How each host's history was collected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collected {
+    /// From the primary.
+    pub primary: Way,
+    /// From the backup.
+    pub backup: Way,
+}
+
+/// A way to a host's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// `direct`: its database was read here; `export`: its client was asked.
+    pub way: String,
+    /// Why the client was asked although its database could have been read; empty otherwise.
+    pub why: String,
+}
+
+/// The primary's history, compared with its client's own export after the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrossCheck {
+    /// `agrees`, `differs`, `higher` (then the backup was stopped) or `not_made`.
+    pub outcome: String,
     /// In words.
     pub why: String,
 }
@@ -132,6 +163,8 @@ impl Report {
                     equal: floors.get("equal")?.as_u64()?,
                 })
             }),
+            collected: typed(&facts, "collected"),
+            cross_check: typed(&facts, "cross_check"),
             archive: facts.get("archive").and_then(Value::as_str).map(str::to_owned),
             primary_seen_alive: facts.get("primary_seen").is_some_and(|seen| seen != "fenced"),
             claims_left_on: facts
@@ -153,6 +186,10 @@ impl Report {
         report.notes = notes;
         Ok(report)
     }
+}
+
+fn typed<T: serde::de::DeserializeOwned>(facts: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(facts.get(name)?.clone()).ok()
 }
 
 /// The record that decided the outcome: the last one that is neither housekeeping nor the carrying out of a decision.

@@ -12,6 +12,15 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
             "{host} still carries this run's claim; the next run from here takes it away"
         ));
     }
+    if let Some(check) = &report.cross_check
+        && check.outcome == "differs"
+    {
+        notes.push(format!(
+            "the database of {} and its client's export say different things; the backup was given the higher floors; \
+             both are in runs/{}: look which of them is wrong",
+            report.primary, report.run
+        ));
+    }
     let commands = if let State::Ended(outcome) = state {
         ended(report, outcome, &mut notes)
     } else if let State::Parked(at) = state {

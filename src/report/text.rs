@@ -1,7 +1,7 @@
 //! The report and findings as text that a tired person can act on: who signs, for how long nobody did, what was moved,
 //! what is left to do. Must never be longer than a screen for a healthy run.
 
-use super::Report;
+use super::{Collected, Report};
 use crate::guards::Finding;
 
 /// The final summary.
@@ -36,18 +36,8 @@ pub fn report_text(report: &Report) -> String {
     if let Some(gap_s) = report.gap_s {
         row("without a signer", format!("{gap_s:.1} s"));
     }
-    if let (Some(floors), true) = (&report.floors, report.outcome != "restored") {
-        let keys = floors.raised + floors.equal;
-        row(
-            "moved",
-            format!(
-                "{keys} keys: {} floors raised, {} equal",
-                floors.raised, floors.equal
-            ),
-        );
-    }
-    if let Some(archive) = &report.archive {
-        row("old database", archive.clone());
+    for (name, value) in history_rows(report) {
+        row(name, value);
     }
     let generation = report
         .generation
@@ -73,6 +63,44 @@ pub fn report_text(report: &Report) -> String {
         lines.extend(report.next.iter().map(|command| format!("    {command}")));
     }
     lines.join("\n")
+}
+
+/// What was collected, moved, compared and kept.
+fn history_rows(report: &Report) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    if let (Some(floors), true) = (&report.floors, report.outcome != "restored") {
+        let (keys, raised, equal) = (floors.raised + floors.equal, floors.raised, floors.equal);
+        rows.push((
+            "moved",
+            format!("{keys} keys: {raised} floors raised, {equal} equal"),
+        ));
+    }
+    if let Some(collected) = &report.collected {
+        rows.push(("collected", collected_by(report, collected)));
+    }
+    if let Some(check) = &report.cross_check {
+        rows.push((
+            "cross-check",
+            format!("{}: {}", check.outcome.replace('_', " "), check.why),
+        ));
+    }
+    if let Some(archive) = &report.archive {
+        rows.push(("old database", archive.clone()));
+    }
+    rows
+}
+
+fn collected_by(report: &Report, collected: &Collected) -> String {
+    let hosts = [
+        (&report.primary, &collected.primary),
+        (&report.backup, &collected.backup),
+    ];
+    let ways = hosts.map(|(host, way)| match (way.way.as_str(), way.why.as_str()) {
+        ("direct", _) => format!("{host}: its database, read here"),
+        (_, "") => format!("{host}: its client's export"),
+        (_, why) => format!("{host}: its client's export ({why})"),
+    });
+    ways.join("; ")
 }
 
 fn who_signs(report: &Report) -> String {

@@ -30,8 +30,8 @@ pub fn scenes() -> Vec<Scene> {
     vec![
         ("healthy", |_| (), None),
         (
-            "export fails",
-            |rig| rig.change(A, |host| host.quirks.export_fails = true),
+            "database damaged",
+            |rig| rig.change(A, |host| host.quirks.database_damaged = true),
             None,
         ),
         (
@@ -69,7 +69,7 @@ pub fn scenes() -> Vec<Scene> {
                     host.unit.restart = false;
                     host.crash_validator(now);
                 });
-                rig.change(A, |host| host.quirks.export_fails = true);
+                rig.change(A, |host| host.quirks.database_damaged = true);
             },
             None,
         ),

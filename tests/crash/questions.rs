@@ -76,8 +76,8 @@ async fn every_question_of_every_scene() {
     assert_eq!(
         table.print("one question"),
         counts(&[
-            ("Completed", 164),
-            ("Parked", 341),
+            ("Completed", 174),
+            ("Parked", 351),
             ("Parked(Fencing)", 52),
             ("Refused", 144),
             ("Restored", 214)

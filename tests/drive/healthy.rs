@@ -122,14 +122,14 @@ async fn a_fenced_primary_stays_down() {
 /// Proves that a reboot of the primary in mid-run neither revives it nor passes for a proof taken before.
 #[tokio::test(start_paused = true)]
 async fn a_reboot_of_the_primary_in_mid_run_is_survived() {
-    for op in [Op::Bar, Op::Stop, Op::Get] {
+    for op in [Op::Bar, Op::Stop, Op::Pack] {
         let rig = rig();
         rig.world.arm(Trigger {
             host: A,
             on: match op {
                 Op::Bar => |call| call.op == Op::Bar,
                 Op::Stop => |call| call.op == Op::Stop,
-                _ => |call| call.op == Op::Get,
+                _ => |call| call.op == Op::Pack,
             },
             when: When::After,
             action: Box::new(|hosts, now| hosts[A].reboot(now)),

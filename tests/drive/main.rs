@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod direct;
 mod healthy;
 mod interrupted;
 mod lost;

@@ -59,11 +59,12 @@ fn halted(rig: &Rig) {
     assert!(rig.verdict().offences.is_empty(), "{}", rig.story("r1"));
 }
 
-/// Proves that a primary whose history cannot be had is given back.
+/// Proves that a primary whose history cannot be had is given back, and that its client is not asked for what its
+/// database is too damaged to tell.
 #[tokio::test(start_paused = true)]
-async fn export_fails_on_the_primary() {
+async fn a_damaged_database_on_the_primary() {
     let rig = rig();
-    rig.change(A, |host| host.quirks.export_fails = true);
+    rig.change(A, |host| host.quirks.database_damaged = true);
     restored(&rig, How::default()).await;
     assert!(rig.events("r1").contains(&Event::CollectFailed));
 }
@@ -88,12 +89,12 @@ async fn import_fails() {
     assert!(rig.events("r1").contains(&Event::ImportFailed));
 }
 
-/// Proves that a file which arrived torn is not merged.
+/// Proves that a database which arrived torn, or was changed on the way, is not merged.
 #[tokio::test(start_paused = true)]
-async fn a_torn_export_is_refused() {
+async fn a_torn_pack_is_refused() {
     let rig = rig();
     let torn = How::edited(|host, call, output| {
-        if host == "val-a" && call.op == Op::Get {
+        if host == "val-a" && call.op == Op::Pack {
             output.stdout = output.stdout.replacen('A', "B", 1);
         }
     });
@@ -254,7 +255,7 @@ async fn backup_dies_while_watched() {
 #[tokio::test(start_paused = true)]
 async fn a_backup_that_lives_forbids_undo() {
     let rig = rig();
-    rig.change(A, |host| host.quirks.export_fails = true);
+    rig.change(A, |host| host.quirks.database_damaged = true);
     rig.change(B, |host| {
         host.timing.by_hand_to_signing = Duration::from_secs(86_400)
     });

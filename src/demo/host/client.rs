@@ -191,6 +191,7 @@ fn put_record(record: &mut KeyRecord, imported: KeyRecord) -> Option<String> {
 pub(super) fn without_newest(records: &mut Records) {
     for record in records.values_mut() {
         record.attestations.pop_last();
+        record.lower_bound = None;
     }
 }
 
