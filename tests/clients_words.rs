@@ -136,7 +136,7 @@ fn flags_are_read_as_the_clients_read_them() {
 
 proptest! {
     #[test]
-    fn no_unit_makes_a_row_panic(words in prop::collection::vec("[-$={}a-z/. ]{0,12}|validator|lodestar|--dataDir|--datadir=/d", 0..8)) {
+    fn no_unit_makes_a_row_panic(words in prop::collection::vec("[-$={}:a-z/. ]{0,12}|validator|lodestar|lighthouse|vc|teku|dirk|web3signer|eth2|nimbus_beacon_node|--[dD]ata-?[dD]ir[=:]/d|--data-path=/d", 0..8)) {
         let unit = Unit { name: "x.service".to_string(), exec_start: words, ..Unit::default() };
         for client in CLIENTS {
             let _ = (client.is_it)(&unit);
@@ -144,6 +144,10 @@ proptest! {
                 prop_assert!(install.data_dir.starts_with('/') && install.data_dir.len() > 1);
                 prop_assert!(!install.program.is_empty());
                 let _ = ((client.export)(&install, "/w"), (client.import)(&install, "/w/f"), (client.signature)(&install));
+                if let Some(direct) = client.direct {
+                    let packed = (direct.files)(&install);
+                    prop_assert!(packed.directory.starts_with('/') && !packed.patterns.is_empty());
+                }
             }
         }
     }
@@ -151,7 +155,8 @@ proptest! {
     #[test]
     fn no_words_of_a_client_make_a_row_panic(stdout in any::<String>(), stderr in any::<String>(), status in 0..3i32) {
         let output = Output { status, stdout, stderr };
-        for client in CLIENTS {
+        let silent = output.stdout.trim().is_empty() && output.stderr.trim().is_empty();
+        for client in CLIENTS.iter().filter(|client| !(silent && client.name == "dirk")) {
             prop_assert!((client.read_export)(&output).is_err());
             prop_assert!((client.read_import)(&output).is_err());
         }

@@ -116,6 +116,7 @@ fn host(name: &str, running: bool) -> HostEvidence {
         processes: Seen::Known(Processes {
             validator: if running { vec![process()] } else { vec![] },
             listed: 40,
+            must_hold: true,
         }),
         papers: Seen::Known(Papers::default()),
         disk: Seen::Known(Disk {
@@ -127,6 +128,7 @@ fn host(name: &str, running: bool) -> HostEvidence {
         beacon: Seen::Known(beacon()),
         execution: Seen::Known(Execution { syncing: false }),
         fingerprint: Seen::Known("as collected".to_owned()),
+        hand_over: Seen::Known(Ok(())),
         protection: Seen::Known(protection),
     }
 }
@@ -255,6 +257,8 @@ const CASES: &[Case] = &[
     (&["backup-stopped"], S, R, |e| known(&mut e.backup.unit).cgroup_pids.push(71)),
     (&["backup-stopped"], S, R, |e| known(&mut e.backup.unit).sub_state = "auto-restart".to_owned()),
     (&["backup-stopped"], S, U, |e| e.backup.processes = unknown()),
+    (&["client-offered"], P, R, |e| e.backup.hand_over = Seen::Known(Err("not offered".to_owned()))),
+    (&["client-offered"], P, U, |e| e.primary.hand_over = unknown()),
     (&["backup-barred"], P, R, |e| known(&mut e.backup.bar).lock = None),
     (&["backup-barred"], P, R, |e| known(&mut e.backup.bar).gate = false),
     (&["backup-barred"], P, R, |e| known(&mut e.backup.unit).file_state = "enabled".to_owned()),
@@ -266,9 +270,7 @@ const CASES: &[Case] = &[
     (&["same-chain"], P, U, |e| known(&mut e.backup.beacon).genesis = unknown()),
     (&["same-chain"], P, U, |e| {
         e.primary.beacon = unknown();
-        for host in [&mut e.primary, &mut e.backup] {
-            known(&mut host.protection).genesis_validators_root = None;
-        }
+        for host in [&mut e.primary, &mut e.backup] { known(&mut host.protection).genesis_validators_root = None; }
     }),
     (&["beacon-synced"], P, R, |e| syncing(e).is_syncing = true),
     (&["beacon-synced"], P, R, |e| syncing(e).sync_distance = 3),
@@ -292,8 +294,7 @@ const CASES: &[Case] = &[
     (&["client-usable"], P, U, |e| e.backup.protection = unknown()),
     (&["keys-known", "keys-alive"], P, U, |e| {
         e.policy.keys.clear();
-        known(&mut e.primary.protection).floors.clear();
-        known(&mut e.backup.protection).floors.clear();
+        for host in [&mut e.primary, &mut e.backup] { known(&mut host.protection).floors.clear(); }
     }),
     (&["keys-alive"], P, R, |e| known(&mut known(&mut e.backup.beacon).validators).get_mut(&key(2)).unwrap().slashed = true),
     (&["keys-alive"], S, R, |e| known(&mut known(&mut e.backup.beacon).validators).get_mut(&key(1)).unwrap().status = "exited_unslashed".to_owned()),

@@ -58,7 +58,7 @@ fn bolt(at: usize) -> Vec<u8> {
 fn found(path: &Path) -> (Format, PathBuf) {
     match recognise(path).unwrap() {
         Lies::Database(located) => (located.format, located.path),
-        other @ (Lies::Archive(_) | Lies::Stream(_)) => panic!("{other:?}"),
+        other @ (Lies::Archive(_) | Lies::PackedInterchange(_) | Lies::Stream(_)) => panic!("{other:?}"),
     }
 }
 
@@ -238,6 +238,35 @@ fn several_are_refused_by_name() {
         }
         let told = refused(&place.path());
         assert!(told.contains("2 protection databases lie here"), "{told}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+
+    /// Proves that of any databases and anything beside them, one is found, and none and several are refused.
+    #[test]
+    fn exactly_one(databases in proptest::collection::vec(proptest::bool::ANY, 7), beside in proptest::collection::vec(proptest::bool::ANY, BESIDE.len())) {
+        let place = Place::new();
+        // The last of the layouts is the same database once more, and so is the second of Prysm minimal.
+        let layouts = LAYOUTS.iter().filter(|(file, ..)| !file.starts_with("slashing-protection"));
+        let chosen: Vec<_> = layouts.zip(&databases).filter(|(_, chosen)| **chosen).map(|(layout, _)| *layout).collect();
+        for (file, ..) in &chosen {
+            place.write(&file.replace("KEY", &"ab".repeat(48)), "x");
+        }
+        for (name, _) in BESIDE.iter().zip(&beside).filter(|(_, chosen)| **chosen) {
+            place.write(name, "{}");
+        }
+        let mut places: Vec<_> = chosen.iter().map(|(_, format, at)| (*format, place.path().join(at))).collect();
+        places.dedup();
+        match (places.as_slice(), recognise(&place.path())) {
+            ([one], found) => assert_eq!(found.unwrap(), Lies::Database(databases::Located { format: one.0, path: one.1.clone() })),
+            ([], found) => assert!(matches!(found, Err(DatabaseError::NotRecognised { .. }))),
+            (several, found) => {
+                let told = found.unwrap_err().to_string();
+                assert!(told.contains(&format!("{} protection databases lie here", several.len())), "{told}");
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Makes complete interchanges as a client writes them: 1,000 keys, one attestation per epoch, with signing roots. The
+//! Makes complete interchanges as a client writes them: one attestation per key and epoch, with signing roots. The
 //! same key, epoch and seed give the same root, so that two files can share a part of their history.
 //!
 //! Must never leave a half-written file that a later run would take for a whole one.
@@ -9,35 +9,52 @@ use std::path::Path;
 
 use crate::Generated;
 
-const KEYS: u64 = 1_000;
 const BLOCKS: u64 = 3;
 const SLOTS: u64 = 32;
 
 /// Which epochs a file holds.
 pub struct Shape {
     name: &'static str,
+    keys: u64,
     first_epoch: u64,
     epochs: u64,
+    /// From one attestation to the next, 1 for the order of time.
+    step: u64,
 }
 
 impl Shape {
     /// 2,000 epochs.
     pub const FIRST: Self = Self {
         name: "first.json",
+        keys: 1_000,
+        step: 1,
         first_epoch: 300_000,
         epochs: 2_000,
     };
     /// 2,000 epochs, the first half of them the second half of [`Self::FIRST`].
     pub const SECOND: Self = Self {
         name: "second.json",
+        keys: 1_000,
+        step: 1,
         first_epoch: 301_000,
         epochs: 2_000,
     };
     /// 20,000 epochs.
     pub const LARGE: Self = Self {
         name: "large.json",
+        keys: 1_000,
+        step: 1,
         first_epoch: 300_000,
         epochs: 20_000,
+    };
+
+    /// One key with everything, in no order.
+    pub const DISORDER: Self = Self {
+        name: "disorder.json",
+        keys: 1,
+        step: 7_919,
+        first_epoch: 300_000,
+        epochs: 2_000_000,
     };
 
     pub fn name(&self) -> &'static str {
@@ -58,7 +75,7 @@ pub fn generate(directory: &Path, shape: &Shape) -> Generated {
     Generated {
         bytes: path.metadata().unwrap().len(),
         path,
-        records: KEYS * (shape.epochs + BLOCKS),
+        records: shape.keys * (shape.epochs + BLOCKS),
     }
 }
 
@@ -68,7 +85,7 @@ fn write(out: &mut impl Write, shape: &Shape) -> std::io::Result<()> {
         out,
         r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"0x{chain}"}},"data":["#
     )?;
-    for key in 0..KEYS {
+    for key in 0..shape.keys {
         let comma = if key == 0 { "" } else { "," };
         let pubkey = const_hex::encode([&random(key, 1)[..], &random(key, 2)[..16]].concat());
         write!(out, r#"{comma}{{"pubkey":"0x{pubkey}","signed_blocks":["#)?;
@@ -79,8 +96,9 @@ fn write(out: &mut impl Write, shape: &Shape) -> std::io::Result<()> {
             write!(out, r#"{comma}{{"slot":"{slot}","signing_root":"0x{root}"}}"#)?;
         }
         write!(out, r#"],"signed_attestations":["#)?;
-        for epoch in shape.first_epoch..shape.first_epoch + shape.epochs {
-            let comma = if epoch == shape.first_epoch { "" } else { "," };
+        for at in 0..shape.epochs {
+            let comma = if at == 0 { "" } else { "," };
+            let epoch = shape.first_epoch + at * shape.step % shape.epochs;
             let root = const_hex::encode(random(key, epoch));
             let source = epoch - 1;
             write!(

@@ -64,8 +64,10 @@ fn main() {
         &[&a, &b],
         &options,
     );
+    let disorder = generate(directory, &Shape::DISORDER);
+    table("the same, one key in disorder", "one", &[&disorder], &options);
     table("merge to floors, write", "merge", &[&a, &b], &options);
-    // table("merge completely, write", "complete", &[&a, &b], &options);
+    table("merge completely, write", "complete", &[&a, &b], &options);
     table(
         "serde_json, typed, buffered reader",
         "serde-reader",
@@ -74,7 +76,7 @@ fn main() {
     );
     table("serde_json, typed, slice", "serde-slice", &[&a], &options);
     if options.remove {
-        for shape in [&Shape::FIRST, &Shape::SECOND, &Shape::LARGE] {
+        for shape in [&Shape::FIRST, &Shape::SECOND, &Shape::LARGE, &Shape::DISORDER] {
             let _ = std::fs::remove_file(directory.join(shape.name()));
         }
     }

@@ -1,8 +1,12 @@
 //! Every flag and subcommand. The doc comments are the help text. Must never hold a flag that weakens a guard.
 
+mod protection;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use protection::{Chain, Clock, Convert, Diff, Inspect, Merge, Protection, Strategy, Validate};
 
 use crate::transport::TransportKind;
 
@@ -144,7 +148,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Emergency: stop and bar the validator on every host named, and prove it. For suspected slashing.
     Halt(HaltArgs),
-    /// Look at, check and merge slashing-protection interchange files (EIP-3076).
+    /// Look at, check, compare, merge and convert slashing-protection data: any client's own database or its export.
     #[command(subcommand)]
     Protection(Protection),
     /// Show a whole hand-over on this machine: two hosts over real SSH, a chain, and a referee.
@@ -212,35 +216,6 @@ pub struct HaltArgs {
     /// Do not ask; needed without a terminal.
     #[arg(long, short)]
     pub yes: bool,
-}
-
-/// `failover protection`.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Protection {
-    /// Show keys and floors of interchange files, and slashable messages in them.
-    Inspect {
-        /// Interchange files; `-` is standard input.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-    /// Check that a file can be read, is of one chain, and holds no slashable messages. Exit 1 if not.
-    Validate {
-        /// Interchange file; `-` is standard input.
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// The chain it must be of: genesis validators root, 0x and 64 hex digits.
-        #[arg(long, value_name = "ROOT")]
-        genesis_validators_root: Option<String>,
-    },
-    /// Write the floors that are no lower than any input's.
-    Merge {
-        /// Interchange files, one or more.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Where to write; must not exist. Written beside, synced and renamed, mode 0600.
-        #[arg(long, short, value_name = "FILE")]
-        output: PathBuf,
-    },
 }
 
 /// `failover demo`.

@@ -49,9 +49,9 @@ pub fn paint(text: &str, colour: bool) -> String {
         .map(|line| {
             let word = line.trim_start().split([' ', ':']).next().unwrap_or("");
             let code = match word {
-                "COMPLETED" | "ok" => "32",
-                "RESTORED" | "UNCONFIRMED" | "PARKED" | "UNKNOWN" => "33",
-                "REFUSE" | "REFUSED" => "31",
+                "COMPLETED" | "COVERED" | "VALID" | "ok" => "32",
+                "RESTORED" | "UNCONFIRMED" | "PARKED" | "UNKNOWN" | "POSSIBLY" => "33",
+                "REFUSE" | "REFUSED" | "NOT" | "INVALID" | "PROBLEM" | "SLASHABLE" => "31",
                 _ => return line.to_owned(),
             };
             line.replacen(word, &format!("\u{1b}[1;{code}m{word}\u{1b}[0m"), 1)

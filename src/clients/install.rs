@@ -140,6 +140,13 @@ impl Declared {
         overrides: &Overrides,
         cut: fn(&[String]) -> Option<usize>,
     ) -> Result<Declared, String> {
+        if runs_container(&unit.exec_start) && overrides.program.is_none() {
+            return Err(format!(
+                "{} runs a container: the program, the paths and the user in it are not the host's, so nothing can be \
+                 exported, imported or copied from outside",
+                unit.name
+            ));
+        }
         let by_hand = overrides.program.clone().filter(|_| overrides.data_dir.is_some());
         let words = match (expand(&unit.exec_start, environment), by_hand) {
             (Ok(words), _) if !words.is_empty() => words,
@@ -182,6 +189,120 @@ impl Declared {
             Some((flag, why)) => Err(format!("the unit passes --{flag}: {why}")),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether a command line runs a container instead of the program itself.
+pub(super) fn runs_container(words: &[String]) -> bool {
+    const RUNTIMES: [&str; 6] = [
+        "docker",
+        "podman",
+        "docker-compose",
+        "podman-compose",
+        "nerdctl",
+        "ctr",
+    ];
+    words.first().is_some_and(|word| RUNTIMES.contains(&base(word)))
+}
+
+/// An installation of which only what every client has is filled in; what the configuration says goes first.
+///
+/// # Errors
+/// The configuration names sub-commands, of which this client has but one spelling.
+pub(super) fn bare(
+    client: &super::Client,
+    unit: &Unit,
+    overrides: &Overrides,
+    program: Vec<String>,
+    (data_dir, database): (String, String),
+) -> Result<Install, String> {
+    if overrides.protection_command.is_some() {
+        return Err(format!(
+            "protection_command is set, but every release of {} has the same command: take it out of the configuration",
+            client.name
+        ));
+    }
+    Ok(Install {
+        client: client.name,
+        unit: unit.name.clone(),
+        user: overrides.user.clone().unwrap_or_else(|| unit.user.clone()),
+        program,
+        data_dir,
+        database,
+        protection_command: Vec::new(),
+        data_flag: None,
+        chain_flags: overrides.extra_args.clone(),
+        beacon_urls: overrides.beacon_url.iter().cloned().collect(),
+        metrics_url: overrides.metrics_url.clone(),
+        lock_file: overrides
+            .lock_file
+            .clone()
+            .unwrap_or_else(|| client.lock_file.to_string()),
+    })
+}
+
+/// A path that the configuration says, else a flag; absolute.
+///
+/// # Errors
+/// See [`absolute`]; or the flag is given twice, differently.
+pub(super) fn path_of(
+    by_hand: &Option<String>,
+    flags: &Flags,
+    names: &[&str],
+    unit: &Unit,
+    what: &str,
+) -> Result<Option<String>, String> {
+    let said = match by_hand {
+        Some(path) => Some(path.clone()),
+        None => flags.value(names)?,
+    };
+    said.map(|path| absolute(&path, unit, what)).transpose()
+}
+
+/// Refuses what may move the database unseen, a file or a variable, unless data directory and database are both said.
+pub(super) fn nothing_hidden(by: Option<String>, overrides: &Overrides) -> Result<(), String> {
+    match by {
+        Some(by) if overrides.data_dir.is_none() || overrides.database.is_none() => Err(format!(
+            "{by}, which is not looked into and may move the database: set data_dir and database for this host in the \
+             configuration"
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The first variable of a unit's environment whose name begins so.
+pub(super) fn variable(environment: &[String], prefix: &str, but: &[&str]) -> Option<String> {
+    environment
+        .iter()
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, _)| name)
+        .find(|name| name.starts_with(prefix) && !but.contains(name))
+        .map(|name| format!("the unit sets {name}"))
+}
+
+/// Beacon nodes: what the configuration says, else the flags, else the client's own default on the host itself.
+pub(super) fn beacons(overrides: &Overrides, by_flags: Vec<String>, default: &str) -> Vec<String> {
+    let urls = match (&overrides.beacon_url, by_flags) {
+        (Some(url), _) => vec![url.clone()],
+        (None, urls) if !urls.is_empty() => urls,
+        (None, _) => vec![default.to_string()],
+    };
+    urls.iter()
+        .map(|url| url.trim_end_matches('/').to_string())
+        .collect()
+}
+
+/// The directory in which a database of this name lies, since the client is told directories and not files.
+///
+/// # Errors
+/// The database has another name, so the client would open another one.
+pub(super) fn home_of<'a>(install: &'a Install, name: &str) -> Result<&'a str, String> {
+    match install.database.rsplit_once('/') {
+        Some((directory, last)) if last == name && !directory.is_empty() => Ok(directory),
+        Some(_) | None => Err(format!(
+            "{} looks for a database of the name {name}, but {} was found or set: move it",
+            install.client, install.database
+        )),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::transport::Output;
 
 use super::flags::Flags;
 use super::install::{Declared, Install, Overrides, absolute, metrics_at};
-use super::{Client, ExportFailure, Proof};
+use super::{Atomic, Client, ExportFailure, Gap, HandOver, Lower, Proof, Reimport, Rules, Wait};
 
 /// Lodestar's row.
 pub(super) const CLIENT: Client = Client {
@@ -22,12 +22,11 @@ pub(super) const CLIENT: Client = Client {
     ],
     api_prefixes: &["/eth/v1"],
     lock_file: "/etc/failover/VALIDATOR_LOCKED",
-    proof: Proof {
-        metric: "vc_published_attestations_total",
-        log: "Published attestations",
-    },
-    // One merged record sets the lower bound to the maxima, also when it is imported again.
-    skip_when_covered: false,
+    proof,
+    hand_over: HandOver::OFFERED,
+    rules: RULES,
+    names_its_chain: true,
+    keeps_open: true,
     // It never says so: an absent database is created and exported as an empty list.
     no_history_is_certain: false,
     sole_database: None,
@@ -48,6 +47,22 @@ pub(super) const CLIENT: Client = Client {
     signature,
 };
 
+/// Numbers are JavaScript's. One merged record sets the attestations' lower bound to the maxima, also when it is
+/// imported again; of blocks only the lowest is a floor.
+const RULES: Rules = Rules {
+    largest: (1 << 53) - 1,
+    reimport: Reimport::Harmless,
+    lower: Lower::LowersFloor,
+    gap: Gap::Blocks,
+    resigns: true,
+    atomic: Atomic::No,
+    loses_silently: false,
+    locks: true,
+    wait: Wait::Skipped,
+    makes_database: true,
+    key_bytes: 48,
+};
+
 const DATA_DIR: [&str; 2] = ["dataDir", "rootDir"];
 const BEACONS: [&str; 2] = ["beaconNodes", "server"];
 const DATABASE: [&str; 1] = ["validatorsDbDir"];
@@ -57,8 +72,21 @@ const ENVIRONMENT: [&str; 2] = ["LODESTAR_PRESET=", "NODE_OPTIONS="];
 const OLD: [&str; 3] = ["account", "validator", "slashing-protection"];
 const NEW: [&str; 2] = ["validator", "slashing-protection"];
 
+fn proof(_: &Install) -> Proof {
+    Proof {
+        metric: Some("vc_published_attestations_total"),
+        log: Some("Published attestations"),
+    }
+}
+
+/// The name has to stand before the sub-command: behind it, it may be a directory that another client took over.
 fn is_it(unit: &Unit) -> bool {
-    unit.exec_start.iter().any(|word| word.contains("lodestar")) && sub_command(&unit.exec_start).is_some()
+    sub_command(&unit.exec_start).is_some_and(|at| {
+        unit.exec_start
+            .iter()
+            .take(at)
+            .any(|word| word.contains("lodestar"))
+    })
 }
 
 /// Where `validator` stands as a word of its own, before the first flag.
@@ -306,10 +334,19 @@ fn signature(install: &Install) -> Signature {
     }
 }
 
-/// LevelDB's own files. The directory also holds the token of the keymanager API.
+/// LevelDB's own files, and its diary, the only place where it says that it has dropped something. The directory also
+/// holds the token of the keymanager API.
 fn database_files(install: &Install) -> super::Packed {
     super::install::packed(
         &install.database,
-        &["/CURRENT", "/MANIFEST-*", "/*.log", "/*.ldb", "/*.sst"],
+        &[
+            "/CURRENT",
+            "/MANIFEST-*",
+            "/*.log",
+            "/*.ldb",
+            "/*.sst",
+            "/LOG",
+            "/LOG.old",
+        ],
     )
 }

@@ -2,21 +2,39 @@
 //! import slashing protection, what their output means. A further client is one file and one row of [`CLIENTS`].
 //! Pure. Must never build a command that could start a validator, and never read silence as success.
 
+mod dirk;
 pub mod flags;
 mod install;
+mod lighthouse;
 mod lodestar;
+mod nimbus;
 mod prysm;
+mod prysm_minimal;
 mod qrysm;
+mod rules;
+mod teku;
+mod web3signer;
 
 pub use install::{Install, Overrides};
+pub use rules::{Atomic, Gap, Lower, Reimport, Rules, Wait};
 
 use crate::databases::Format;
-use crate::guards::evidence::Unit;
+use crate::guards::evidence::{Role, Unit};
 use crate::services::processes::Signature;
 use crate::transport::Output;
 
-/// Every client that can be handed over.
-pub static CLIENTS: &[Client] = &[lodestar::CLIENT, prysm::CLIENT, qrysm::CLIENT];
+/// Every client that is known. What a run offers for each: [`Client::hand_over`].
+pub static CLIENTS: &[Client] = &[
+    lighthouse::CLIENT,
+    lodestar::CLIENT,
+    nimbus::CLIENT,
+    prysm::CLIENT,
+    prysm_minimal::CLIENT,
+    qrysm::CLIENT,
+    teku::CLIENT,
+    dirk::CLIENT,
+    web3signer::CLIENT,
+];
 
 /// One client. The functions take what [`Client::install`] found.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +49,16 @@ pub struct Client {
     /// Lock file of the bar when nothing else is configured.
     pub lock_file: &'static str,
     /// How it shows that it published an attestation.
-    pub proof: Proof,
-    /// Whether an import of what the database already covers must be left out (rules R4 and R5).
-    pub skip_when_covered: bool,
+    pub proof: fn(&Install) -> Proof,
+    /// Whether a run hands over from it and into it.
+    pub hand_over: HandOver,
+    /// What its import does with what it is given.
+    pub rules: Rules,
+    /// Whether its database says of which chain it is. Where it does not, the beacon node it is used with vouches.
+    pub names_its_chain: bool,
+    /// Whether its running validator keeps files of the database open, so that the database found for a unit can be
+    /// held against what the unit's processes have open.
+    pub keeps_open: bool,
     /// Whether [`ExportFailure::NoHistory`] can be believed of a host that has signed. Where it cannot, it may be
     /// believed of a backup that never signed, never of a primary.
     pub no_history_is_certain: bool,
@@ -87,13 +112,31 @@ pub struct Packed {
     pub patterns: Vec<String>,
 }
 
+/// Whether a run hands over from a client and into it; the error says why not, and what to do instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HandOver {
+    /// Its host may be the primary.
+    pub from: Result<(), &'static str>,
+    /// Its host may be the backup.
+    pub into: Result<(), &'static str>,
+}
+
+impl HandOver {
+    /// In both directions.
+    pub const OFFERED: HandOver = HandOver {
+        from: Ok(()),
+        into: Ok(()),
+    };
+}
+
 /// How a client shows that an attestation was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
-    /// Counter of published attestations, as its metrics name it. Releases without metrics have only the log.
-    pub metric: &'static str,
-    /// Fixed text in its log when it has published an attestation.
-    pub log: &'static str,
+    /// Counter of published attestations and of nothing else, as its metrics name it, with its labels where it counts
+    /// other things as well. None where it counts only signatures, or under a name that is not known for certain.
+    pub metric: Option<&'static str>,
+    /// Fixed text in its log when it has published an attestation; none where it says nothing.
+    pub log: Option<&'static str>,
 }
 
 /// Why an export brought no interchange.
@@ -111,6 +154,34 @@ pub enum ExportFailure {
 }
 
 impl Client {
+    /// Whether a run hands over from it (as primary) or into it (as backup).
+    ///
+    /// # Errors
+    /// Why not, and what to do instead.
+    pub fn offered(&self, role: Role) -> Result<(), String> {
+        match role {
+            Role::Primary => self.hand_over.from,
+            Role::Backup => self.hand_over.into,
+        }
+        .map_err(|why| format!("{}: {why}", self.name))
+    }
+
+    /// Whether a backup without any database can be imported into.
+    ///
+    /// # Errors
+    /// What to do first.
+    pub fn may_begin_without(&self) -> Result<(), String> {
+        if self.rules.makes_database {
+            Ok(())
+        } else {
+            Err(format!(
+                "there is no database, and an import of {} makes none: start its validator once without keys, stop and \
+                 bar it, and try again",
+                self.name
+            ))
+        }
+    }
+
     /// An export or import of this client, to be run as the user that owns the database.
     pub fn protection_call(
         &self,
@@ -133,8 +204,12 @@ pub fn named(name: &str) -> Option<&'static Client> {
     CLIENTS.iter().find(|client| client.name == name)
 }
 
-/// The clients whose validator a unit's command line could be: none, one, or several when it does not say.
+/// The clients whose validator a unit's command line could be: none, one, or several when it does not say. None where
+/// it runs a container: the client in it, its paths and its user are the container's.
 pub fn recognised(unit: &Unit) -> Vec<&'static Client> {
+    if install::runs_container(&unit.exec_start) {
+        return Vec::new();
+    }
     CLIENTS.iter().filter(|client| (client.is_it)(unit)).collect()
 }
 
@@ -157,4 +232,27 @@ fn nothing_to_ask(_: &Install) -> Vec<Vec<String>> {
 /// For clients that need no question.
 fn nothing_to_learn(_: &mut Install, _: &Output) -> Result<(), String> {
     Ok(())
+}
+
+/// Whether a client ended well, said the word of success and none of those that mean a loss behind it.
+///
+/// # Errors
+/// What it said instead.
+fn said(output: &Output, success: &str, losses: &[&str]) -> Result<(), String> {
+    let text = format!("{}\n{}", output.stdout, output.stderr);
+    let lost = text
+        .lines()
+        .find(|line| losses.iter().any(|loss| line.contains(loss)));
+    if let Some(line) = lost {
+        return Err(line.trim().to_string());
+    }
+    output.ok()?;
+    if text.contains(success) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the client did not say \"{success}\": {}",
+            output.last_words()
+        ))
+    }
 }

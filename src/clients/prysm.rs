@@ -1,12 +1,16 @@
 //! Prysm: one bbolt file, `validator.db`, in its data directory. Exports into a directory under a name of its own.
-//! Must never hand over a minimal database (its export is broken, prysm#17514) or run a command that asks questions.
+//! Must never take a minimal database for this one (that is `prysm_minimal.rs`) or run a command that asks questions.
 
 use crate::guards::evidence::Unit;
 use crate::services::processes::{Program, Signature, Word};
 use crate::transport::Output;
 
+use super::flags::Flags;
 use super::install::{Declared, Install, Overrides, absolute, base, metrics_at};
-use super::{Client, ExportFailure, Proof, nothing_to_ask, nothing_to_learn};
+use super::{
+    Atomic, Client, ExportFailure, Gap, HandOver, Lower, Proof, Reimport, Rules, Wait, nothing_to_ask,
+    nothing_to_learn,
+};
 
 /// Prysm's row.
 pub(super) const CLIENT: Client = Client {
@@ -19,12 +23,11 @@ pub(super) const CLIENT: Client = Client {
     ],
     api_prefixes: &["/eth/v1"],
     lock_file: "/etc/failover/VALIDATOR_LOCKED",
-    proof: Proof {
-        metric: "validator_successful_attestations",
-        log: "Submitted new attestations",
-    },
-    // The same target without a root counts as a double vote and blacklists the key for ever.
-    skip_when_covered: true,
+    proof,
+    hand_over: HandOver::OFFERED,
+    rules: RULES,
+    names_its_chain: true,
+    keeps_open: true,
     // Keys that never proposed make the exporter say the same of a full database (prysm#17408).
     no_history_is_certain: false,
     sole_database: Some("validator.db"),
@@ -45,11 +48,55 @@ pub(super) const CLIENT: Client = Client {
     signature,
 };
 
+/// Every target without a known root counts as a double vote; nothing is pruned, so older history stays the floor.
+pub(super) const RULES: Rules = Rules {
+    largest: u64::MAX,
+    reimport: Reimport::BlacklistsKey,
+    lower: Lower::LowersFloor,
+    gap: Gap::BlocksAndAttestations,
+    resigns: true,
+    atomic: Atomic::No,
+    loses_silently: true,
+    locks: true,
+    wait: Wait::Skipped,
+    // Since v6; a first start without keys makes it.
+    makes_database: false,
+    key_bytes: 48,
+};
+
+/// How an installation of Prysm, or of a fork that kept its flags, is found.
+pub(super) struct Shape<'a> {
+    /// Networks that export and import know as switches; they refuse other flags of the validator.
+    pub(super) networks: &'a [&'a str],
+    /// Flags of a validator that make a handover unsafe, each with its reason.
+    pub(super) dangerous: &'a [(&'a str, &'a str)],
+    /// The database's name below the data directory.
+    pub(super) database: &'a str,
+    /// What a configuration file may hide.
+    pub(super) asked_with_a_file: &'a [Asked],
+}
+
+/// What has to be said by hand where the unit reads its flags from a file.
+#[derive(PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The data directory.
+    DataDir,
+    /// The client: the file may switch to the minimal database.
+    Client,
+}
+
+const SHAPE: Shape<'_> = Shape {
+    networks: &NETWORKS,
+    dangerous: &DANGEROUS,
+    database: "validator.db",
+    asked_with_a_file: &[Asked::DataDir, Asked::Client],
+};
+
 /// Flags of a validator that make a handover unsafe.
-const DANGEROUS: [(&str, &str); 3] = [
+pub(super) const DANGEROUS: [(&str, &str); 3] = [
     (
-        "enable-minimal-slashing-protection",
-        "its export does not work (prysm#17514); convert to the complete database",
+        MINIMAL,
+        "its database is the minimal one: set client = \"prysm-minimal\" for this host in the configuration",
     ),
     (
         "clear-db",
@@ -60,11 +107,25 @@ const DANGEROUS: [(&str, &str); 3] = [
         "it removes the slashing protection at every start; take it out of the unit",
     ),
 ];
-/// Networks that export and import know as switches; they refuse other flags of the validator.
-const NETWORKS: [&str; 5] = ["mainnet", "sepolia", "holesky", "hoodi", "prater"];
+/// The switch to the minimal database.
+pub(super) const MINIMAL: &str = "enable-minimal-slashing-protection";
+/// Prysm's networks.
+pub(super) const NETWORKS: [&str; 5] = ["mainnet", "sepolia", "holesky", "hoodi", "prater"];
 
 fn is_it(unit: &Unit) -> bool {
+    is_prysm(unit) && !Flags::read(&unit.exec_start).on(&[MINIMAL])
+}
+
+/// With whichever database.
+pub(super) fn is_prysm(unit: &Unit) -> bool {
     runs_validator(&unit.exec_start) && !super::qrysm::says_qrl(unit)
+}
+
+pub(super) fn proof(_: &Install) -> Proof {
+    Proof {
+        metric: Some("validator_successful_attestations"),
+        log: Some("Submitted new attestations"),
+    }
 }
 
 /// `/path/validator`, `validator-v5.0.3-linux-amd64`, or `prysm.sh validator`. A bare `validator` further on is
@@ -92,26 +153,22 @@ fn first_flag(words: &[String]) -> Option<usize> {
 }
 
 fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result<Install, String> {
-    install_as(&CLIENT, &NETWORKS, unit, environment, overrides)
+    install_as(&CLIENT, &SHAPE, unit, environment, overrides)
 }
 
 /// The installation of Prysm or of a fork that kept its flags.
 pub(super) fn install_as(
     client: &Client,
-    networks: &[&str],
+    shape: &Shape<'_>,
     unit: &Unit,
     environment: &[String],
     overrides: &Overrides,
 ) -> Result<Install, String> {
     let declared = Declared::read(unit, environment, overrides, first_flag)?;
-    declared.refuse(&DANGEROUS)?;
+    declared.refuse(shape.dangerous)?;
     let flags = &declared.flags;
-    if flags.value(&["config-file"])?.is_some() && overrides.data_dir.is_none() {
-        return Err(
-            "the unit reads its flags from a --config-file, which is not looked into: set data_dir for this \
-                    host in the configuration"
-                .to_string(),
-        );
+    if flags.value(&["config-file"])?.is_some() {
+        said_beside_a_file(shape, overrides)?;
     }
     let data_dir = match overrides
         .data_dir
@@ -127,7 +184,7 @@ pub(super) fn install_as(
     };
     let database = match &overrides.database {
         Some(path) => absolute(path, unit, "the database")?,
-        None => format!("{data_dir}/validator.db"),
+        None => format!("{data_dir}/{}", shape.database),
     };
     let beacon_urls = match &overrides.beacon_url {
         Some(url) => vec![url.clone()],
@@ -158,7 +215,7 @@ pub(super) fn install_as(
             .clone()
             .unwrap_or_else(|| vec!["slashing-protection-history".to_string()]),
         data_flag: None,
-        chain_flags: [flags.switches(networks), overrides.extra_args.clone()].concat(),
+        chain_flags: [flags.switches(shape.networks), overrides.extra_args.clone()].concat(),
         beacon_urls,
         metrics_url,
         lock_file: overrides
@@ -166,6 +223,21 @@ pub(super) fn install_as(
             .clone()
             .unwrap_or_else(|| client.lock_file.to_string()),
     })
+}
+
+fn said_beside_a_file(shape: &Shape<'_>, overrides: &Overrides) -> Result<(), String> {
+    let file = "the unit reads its flags from a --config-file, which is not looked into";
+    let asked = |what: &Asked| shape.asked_with_a_file.contains(what);
+    if asked(&Asked::DataDir) && overrides.data_dir.is_none() {
+        return Err(format!("{file}: set data_dir for this host in the configuration"));
+    }
+    if asked(&Asked::Client) && overrides.client.is_none() {
+        return Err(format!(
+            "{file} and may choose the minimal database: set client for this host in the configuration, \"prysm\" or \
+             \"prysm-minimal\""
+        ));
+    }
+    Ok(())
 }
 
 /// The REST addresses; else port 3500, the default, of the host that the validator reaches by gRPC.

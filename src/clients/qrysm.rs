@@ -5,10 +5,10 @@ use crate::guards::evidence::Unit;
 
 use super::install::{Install, Overrides};
 use super::prysm::{
-    database_files, export, exported_file, import, install_as, read_export, read_import, runs_validator,
-    signature,
+    Asked, DANGEROUS, Shape, database_files, export, exported_file, import, install_as, proof, read_export,
+    read_import, runs_validator, signature,
 };
-use super::{Client, Proof, nothing_to_ask, nothing_to_learn};
+use super::{Client, HandOver, Reimport, Rules, nothing_to_ask, nothing_to_learn};
 
 /// Qrysm's row.
 pub(super) const CLIENT: Client = Client {
@@ -21,12 +21,11 @@ pub(super) const CLIENT: Client = Client {
     ],
     api_prefixes: &["/qrl/v1", "/zond/v1"],
     lock_file: "/etc/quantapool/VALIDATOR_LOCKED",
-    proof: Proof {
-        metric: "validator_successful_attestations",
-        log: "Submitted new attestations",
-    },
-    // The same target without a root aborts the whole import.
-    skip_when_covered: true,
+    proof,
+    hand_over: HandOver::OFFERED,
+    rules: RULES,
+    names_its_chain: true,
+    keeps_open: true,
     // The 2024 release finds the database below the data directory, then opens a new one at the top and finds it empty.
     no_history_is_certain: false,
     sole_database: Some("validator.db"),
@@ -47,6 +46,14 @@ pub(super) const CLIENT: Client = Client {
     signature,
 };
 
+/// Prysm's, but for what a repeated target without a root does, and for the keys (ML-DSA-87).
+const RULES: Rules = Rules {
+    reimport: Reimport::AbortsImport,
+    makes_database: true,
+    key_bytes: 2592,
+    ..super::prysm::RULES
+};
+
 fn is_it(unit: &Unit) -> bool {
     runs_validator(&unit.exec_start) && says_qrl(unit)
 }
@@ -62,5 +69,11 @@ pub(super) fn says_qrl(unit: &Unit) -> bool {
 }
 
 fn install(unit: &Unit, environment: &[String], overrides: &Overrides) -> Result<Install, String> {
-    install_as(&CLIENT, &["mainnet"], unit, environment, overrides)
+    let shape = Shape {
+        networks: &["mainnet"],
+        dangerous: &DANGEROUS,
+        database: "validator.db",
+        asked_with_a_file: &[Asked::DataDir],
+    };
+    install_as(&CLIENT, &shape, unit, environment, overrides)
 }

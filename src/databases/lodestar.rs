@@ -78,6 +78,9 @@ struct Reading<'s, S: Sink> {
     entries: u64,
 }
 
+/// Where an entry stands. Asked for only when the entry is refused.
+type Place<'p> = &'p dyn Fn() -> String;
+
 /// Source and target of the lower bound, by public key.
 type Bounds = BTreeMap<Vec<u8>, (u64, u64)>;
 
@@ -88,11 +91,11 @@ fn lower_bounds(database: &Database, place: &str) -> Result<Bounds, DatabaseErro
         let Some((&LOWER_BOUNDS, pubkey)) = key.split_first() else {
             return Ok(false);
         };
-        let place = row(place, "lower bound", pubkey);
+        let place = || row(place, "lower bound", pubkey);
         let value: &[u8; 16] = exactly(value, &place)?;
         let (source, target) = value.split_at(8);
         if pubkey.is_empty() {
-            return Err(DatabaseError::damaged(place, "no public key"));
+            return Err(DatabaseError::damaged(place(), "no public key"));
         }
         bounds.insert(
             pubkey.to_vec(),
@@ -115,7 +118,7 @@ impl<S: Sink> Reading<'_, S> {
             ATTESTATIONS => self.attestation(rest, value),
             LOWER_BOUNDS | MIN_SPANS | MAX_SPANS => Ok(()),
             METADATA if rest == GENESIS_ROOT => {
-                let place = format!("{}: genesis validators root", self.place);
+                let place = || format!("{}: genesis validators root", self.place);
                 let root: &[u8; 32] = exactly(value, &place)?;
                 self.found.genesis_validators_root = Some(GenesisRoot(*root));
                 Ok(())
@@ -130,10 +133,10 @@ impl<S: Sink> Reading<'_, S> {
 
     fn block(&mut self, key: &[u8], value: &[u8]) -> Result<(), DatabaseError> {
         let place = || row(self.place, "block", key);
-        let (pubkey, slot_of_key) = numbered(key, &place())?;
-        let value: &[u8; 40] = exactly(value, &place())?;
+        let (pubkey, slot_of_key) = numbered(key, &place)?;
+        let value: &[u8; 40] = exactly(value, &place)?;
         let (slot, root) = value.split_at(8);
-        let slot = number(slot, &place())?;
+        let slot = number(slot, &place)?;
         if slot != slot_of_key {
             let what = format!("slot {slot} below the key of slot {slot_of_key}");
             return Err(DatabaseError::damaged(place(), what));
@@ -146,11 +149,11 @@ impl<S: Sink> Reading<'_, S> {
 
     fn attestation(&mut self, key: &[u8], value: &[u8]) -> Result<(), DatabaseError> {
         let place = || row(self.place, "attestation", key);
-        let (pubkey, target_of_key) = numbered(key, &place())?;
-        let value: &[u8; 48] = exactly(value, &place())?;
+        let (pubkey, target_of_key) = numbered(key, &place)?;
+        let value: &[u8; 48] = exactly(value, &place)?;
         let (source, rest) = value.split_at(8);
         let (target, root) = rest.split_at(8);
-        let (source_epoch, target_epoch) = (number(source, &place())?, number(target, &place())?);
+        let (source_epoch, target_epoch) = (number(source, &place)?, number(target, &place)?);
         if target_epoch != target_of_key {
             let what = format!("target {target_epoch} below the key of target {target_of_key}");
             return Err(DatabaseError::damaged(place(), what));
@@ -239,29 +242,32 @@ fn unlocked(dir: &Path) -> Result<(), DatabaseError> {
 }
 
 /// A public key and the number behind it.
-fn numbered<'k>(key: &'k [u8], place: &str) -> Result<(&'k [u8], u64), DatabaseError> {
+fn numbered<'k>(key: &'k [u8], place: Place) -> Result<(&'k [u8], u64), DatabaseError> {
     let cut = key
         .split_last_chunk::<8>()
         .filter(|(pubkey, _)| !pubkey.is_empty());
     cut.map(|(pubkey, number)| (pubkey, u64::from_be_bytes(*number)))
-        .ok_or_else(|| DatabaseError::damaged(place, "the key is too short for a public key and a number"))
+        .ok_or_else(|| DatabaseError::damaged(place(), "the key is too short for a public key and a number"))
 }
 
-fn exactly<'v, const LENGTH: usize>(value: &'v [u8], place: &str) -> Result<&'v [u8; LENGTH], DatabaseError> {
+fn exactly<'v, const LENGTH: usize>(
+    value: &'v [u8],
+    place: Place,
+) -> Result<&'v [u8; LENGTH], DatabaseError> {
     value.try_into().map_err(|_| {
         DatabaseError::damaged(
-            place,
+            place(),
             format!("a value of {} bytes instead of {LENGTH}", value.len()),
         )
     })
 }
 
-fn number(bytes: &[u8], place: &str) -> Result<u64, DatabaseError> {
+fn number(bytes: &[u8], place: Place) -> Result<u64, DatabaseError> {
     let bytes: &[u8; 8] = exactly(bytes, place)?;
     let number = u64::from_le_bytes(*bytes);
     if number > LARGEST_NUMBER {
         let what = format!("the number {number} is above 2^53 - 1, the largest that Lodestar can hold");
-        return Err(DatabaseError::damaged(place, what));
+        return Err(DatabaseError::damaged(place(), what));
     }
     Ok(number)
 }

@@ -4,6 +4,7 @@
 //! memory: pages, blocks and rows pass by.
 
 pub mod archive;
+pub mod bolt;
 mod bytes;
 mod error;
 mod leveldb;
@@ -14,8 +15,11 @@ pub mod prysm;
 pub mod prysm_minimal;
 mod read;
 mod recognise;
+mod shown;
+pub mod sqlite;
 pub mod teku;
 pub mod web3signer;
+mod yaml;
 
 pub use bytes::{Directory, Memory, OnDisk, ReadAt};
 pub use error::DatabaseError;

@@ -1,12 +1,16 @@
 //! From a path to messages: recognise, unpack if it is packed, and let the reader of that format read. Must never leave an
 //! unpacked copy behind, nor put a place of its own making into a message where the caller's path belongs.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
+
+use super::recognise::content::is_packed;
 use super::recognise::{Lies, Located, locate, recognise};
 use super::{
-    DatabaseError, Format, Found, OnDisk, archive, lighthouse, lodestar, nimbus, prysm, prysm_minimal, teku,
+    DatabaseError, Format, Found, OnDisk, archive, lighthouse, lodestar, nimbus, prysm, prysm_minimal,
+    sqlite, teku,
 };
 use crate::protection::{self, Sink};
 
@@ -28,6 +32,10 @@ pub fn read<S: Sink>(path: &Path, sink: &mut S) -> Result<Found, DatabaseError> 
                 within(directory, sink)
             })
         }
+        Lies::PackedInterchange(packed) => {
+            let unpacked = MultiGzDecoder::new(OnDisk::file(&packed)?);
+            interchange(unpacked, &path.display().to_string(), sink)
+        }
         Lies::Stream(pipe) => {
             let place = path.display().to_string();
             let pipe = std::fs::File::open(pipe).map_err(|error| DatabaseError::io(&place, &error))?;
@@ -44,12 +52,10 @@ pub fn read_as<S: Sink>(format: Format, path: &Path, sink: &mut S) -> Result<Fou
     if path.is_file() && matches!(recognise(path), Ok(Lies::Archive(_))) {
         let file = OnDisk::file(path)?;
         return unpacked(file, &path.display().to_string(), |directory| {
-            let path = locate(format, directory)?;
-            read_located(directory, &Located { format, path }, sink)
+            read_known(format, &locate(format, directory)?, sink)
         });
     }
-    let found = locate(format, path)?;
-    read_located(path, &Located { format, path: found }, sink)
+    read_known(format, &locate(format, path)?, sink)
 }
 
 /// Reads what comes through a pipe: an interchange, or a packed directory.
@@ -60,10 +66,10 @@ pub fn read_stream<S: Sink>(mut input: impl Read, place: &str, sink: &mut S) -> 
     let mut head = Vec::new();
     input
         .by_ref()
-        .take(2)
+        .take(512)
         .read_to_end(&mut head)
         .map_err(|error| DatabaseError::io(place, &error))?;
-    let packed = head == [0x1f, 0x8b];
+    let packed = is_packed(&head);
     let whole = std::io::Cursor::new(head).chain(input);
     if packed {
         unpacked(whole, place, |directory| within(directory, sink))
@@ -76,32 +82,27 @@ pub fn read_stream<S: Sink>(mut input: impl Read, place: &str, sink: &mut S) -> 
 fn within<S: Sink>(directory: &Path, sink: &mut S) -> Result<Found, DatabaseError> {
     match recognise(directory)? {
         Lies::Database(located) => read_located(directory, &located, sink),
-        Lies::Archive(path) | Lies::Stream(path) => Err(DatabaseError::NotRecognised {
-            place: path.display().to_string(),
-            looked_for: "an archive must hold a database".to_owned(),
-        }),
+        Lies::Archive(path) | Lies::PackedInterchange(path) | Lies::Stream(path) => {
+            Err(DatabaseError::NotRecognised {
+                place: path.display().to_string(),
+                looked_for: "an archive must hold a database".to_owned(),
+            })
+        }
     }
 }
 
+/// Reads what was recognised, and says where it lay.
 fn read_located<S: Sink>(asked: &Path, located: &Located, sink: &mut S) -> Result<Found, DatabaseError> {
     let path = located.path.as_path();
-    let place = path.display().to_string();
     let mut found = match located.format {
-        Format::Interchange => interchange(OnDisk::file(path)?, &place, sink),
-        Format::Lighthouse => lighthouse::read(path, sink),
-        Format::Nimbus => nimbus::read(path, sink),
-        Format::Prysm => prysm::read(&OnDisk::file(path)?, &place, sink),
-        Format::PrysmMinimal => {
-            let top = OnDisk(path.parent().unwrap_or(path).to_owned());
-            prysm_minimal::read(&top, &OnDisk(path.to_owned()), sink)
-        }
-        Format::Teku => teku::read(&OnDisk(path.to_owned()), sink),
-        Format::Lodestar => lodestar::read(&OnDisk(path.to_owned()), sink),
-        Format::Web3Signer => Err(DatabaseError::Unsupported {
-            place,
-            what: "Web3Signer keeps its database in PostgreSQL".to_owned(),
-            remedy: "Name it by its address: postgres://USER@HOST/DATABASE".to_owned(),
-        }),
+        // Which of the two it is can only be told for sure when SQLite has recovered it.
+        Format::Lighthouse | Format::Nimbus => sqlite::read(path, sink),
+        Format::Interchange
+        | Format::Prysm
+        | Format::PrysmMinimal
+        | Format::Teku
+        | Format::Lodestar
+        | Format::Web3Signer => read_known(located.format, path, sink),
     }?;
     if let Ok(rest) = path.strip_prefix(asked)
         && !rest.as_os_str().is_empty()
@@ -112,6 +113,27 @@ fn read_located<S: Sink>(asked: &Path, located: &Located, sink: &mut S) -> Resul
     Ok(found)
 }
 
+fn read_known<S: Sink>(format: Format, path: &Path, sink: &mut S) -> Result<Found, DatabaseError> {
+    let place = path.display().to_string();
+    match format {
+        Format::Interchange => interchange(OnDisk::file(path)?, &place, sink),
+        Format::Lighthouse => lighthouse::read(path, sink),
+        Format::Nimbus => nimbus::read(path, sink),
+        Format::Prysm => prysm::read_file(path, sink),
+        Format::PrysmMinimal => {
+            let top = OnDisk(path.parent().unwrap_or(path).to_owned());
+            prysm_minimal::read(&top, &OnDisk(path.to_owned()), sink)
+        }
+        Format::Teku => teku::read(&OnDisk(path.to_owned()), sink),
+        Format::Lodestar => lodestar::read_dir(path, sink),
+        Format::Web3Signer => Err(DatabaseError::Unsupported {
+            place,
+            what: "Web3Signer keeps its database in PostgreSQL".to_owned(),
+            remedy: "Name it by its address: postgres://USER@HOST/DATABASE".to_owned(),
+        }),
+    }
+}
+
 /// A place as the caller wrote it: `backup/validator.db` though it is a link to elsewhere.
 fn as_asked(place: &str, real: &Path, asked: &Path) -> String {
     place
@@ -119,31 +141,18 @@ fn as_asked(place: &str, real: &Path, asked: &Path) -> String {
         .map_or_else(|| place.to_owned(), |rest| format!("{}{rest}", asked.display()))
 }
 
-/// Folds the whole document in; the streaming reader takes its place.
+/// In memory that does not grow with the document.
 fn interchange<S: Sink>(input: impl Read, place: &str, sink: &mut S) -> Result<Found, DatabaseError> {
-    let mut bytes = Vec::new();
-    BufReader::new(input)
-        .read_to_end(&mut bytes)
-        .map_err(|error| DatabaseError::io(place, &error))?;
-    let document = protection::read(&bytes).map_err(|error| DatabaseError::Interchange {
+    let summary = protection::read_from(input, sink).map_err(|error| DatabaseError::Interchange {
         place: place.to_owned(),
         error: Box::new(error),
     })?;
-    let mut found = Found::new(Format::Interchange);
-    found.genesis_validators_root = document.genesis_validators_root;
-    for (key, record) in document.records {
-        let mut messages = S::Messages::default();
-        found.blocks += record.blocks.len() as u64;
-        found.attestations += record.attestations.len() as u64;
-        for block in record.blocks {
-            S::block(&mut messages, block);
-        }
-        for vote in record.attestations {
-            S::attestation(&mut messages, vote);
-        }
-        sink.key(key, messages);
-    }
-    Ok(found)
+    Ok(Found {
+        genesis_validators_root: summary.genesis_validators_root,
+        blocks: summary.blocks,
+        attestations: summary.attestations,
+        ..Found::new(Format::Interchange)
+    })
 }
 
 /// Unpacks into a private directory, which is gone afterwards, and reads there. Messages name the archive and the path
@@ -160,9 +169,11 @@ fn unpacked(
         .map_err(failed)?;
     let directory = std::fs::canonicalize(private.path()).map_err(failed)?;
     let own = directory.display().to_string();
-    let renamed = |text: &str| {
-        text.replace(&format!("{own}/"), &format!("{place}: "))
-            .replace(&own, place)
+    let renamed = |text: &str| match text.strip_prefix("archive") {
+        Some(rest) => format!("{place}{rest}"),
+        None => text
+            .replace(&format!("{own}/"), &format!("{place}: "))
+            .replace(&own, place),
     };
     archive::unpack(input, &directory, &archive::Limits::default())
         .and_then(|_| read(&directory))

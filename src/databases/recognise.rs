@@ -2,7 +2,7 @@
 //! only keeps a broken file from being overlooked. Must never choose one of several databases, since reading one of two
 //! hides half a history, never follow a link found below the path, and never open what may be a key or a password.
 
-mod content;
+pub(super) mod content;
 mod names;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ pub enum Lies {
     Database(Located),
     /// A packed directory, to be unpacked first.
     Archive(PathBuf),
+    /// An interchange in gzip.
+    PackedInterchange(PathBuf),
     /// A pipe: to be read once, from its beginning.
     Stream(PathBuf),
 }
@@ -57,6 +59,7 @@ pub fn recognise(path: &Path) -> Result<Lies, DatabaseError> {
     }
     match content::of(&real)? {
         Content::Archive => Ok(Lies::Archive(real)),
+        Content::PackedInterchange => Ok(Lies::PackedInterchange(real)),
         Content::Database(format) => Ok(Lies::Database(Located { format, path: real })),
         Content::Unknown => unknown_file(&real),
     }
@@ -217,7 +220,7 @@ impl Search {
         let format = match content::of(path)? {
             Content::Database(Format::Interchange) if !content::is_interchange(path)? => names::usual(name),
             Content::Database(format) => Some(format).filter(|_| !names::file_of_a_node(name)),
-            Content::Archive => None,
+            Content::Archive | Content::PackedInterchange => None,
             Content::Unknown => names::usual(name),
         };
         if let Some(format) = format {

@@ -143,6 +143,8 @@ pub struct HostEvidence {
     pub execution: Seen<Execution>,
     /// What its database looks like from outside; asked of the primary before the start.
     pub fingerprint: Seen<String>,
+    /// Whether a run hands over from, or into, this host's client; the refusal says what to do instead.
+    pub hand_over: Seen<Result<(), String>>,
     /// The host's protection as its client exports it; asked only where that is safe (stopped and barred).
     pub protection: Seen<Protection>,
 }
@@ -223,6 +225,9 @@ pub struct Processes {
     pub validator: Vec<Process>,
     /// How many processes the listing held in all; the positive control.
     pub listed: usize,
+    /// Whether a running validator of this client must be seen to hold its database open. Some open it for each
+    /// signature and close it again.
+    pub must_hold: bool,
 }
 
 /// One process.

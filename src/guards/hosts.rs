@@ -100,7 +100,9 @@ pub(super) fn primary_process(evidence: &Evidence, _: Stage) -> Verdict {
         ));
     }
     match (unit.active_state == "active", processes.validator.first()) {
-        (true, Some(_)) if !processes.validator.iter().any(|process| process.holds_database) => {
+        (true, Some(_))
+            if processes.must_hold && !processes.validator.iter().any(|process| process.holds_database) =>
+        {
             Verdict::Refuse(format!(
                 "{}: {} runs but does not hold the database open that was found for it; name the right one",
                 host.name, unit.name
@@ -119,6 +121,15 @@ pub(super) fn primary_process(evidence: &Evidence, _: Stage) -> Verdict {
             host.name, unit.name, unit.active_state
         )),
     }
+}
+
+/// Whether a run offers what these two clients are asked for.
+pub(super) fn client_offered(evidence: &Evidence, _: Stage) -> Verdict {
+    all(both(evidence).map(|host| match host.hand_over.known() {
+        Ok(Ok(())) => Verdict::Pass(host.name.clone()),
+        Ok(Err(why)) => Verdict::Refuse(format!("{}: {why}", host.name)),
+        Err(why) => Verdict::Unknown(format!("{}: {why}", host.name)),
+    }))
 }
 
 /// Whether `disable` and the gate can have their effect on the primary's unit.

@@ -101,6 +101,14 @@ pub const GUARDS: &[Guard] = &[
         check: hosts::unit_found,
     },
     Guard {
+        id: "client-offered",
+        stages: BEFORE,
+        title: "a run can hand over from the one client and into the other",
+        why: "a database that cannot be kept or put back, or an import that goes astray, is found out when nobody signs",
+        remedy: "do what it says instead; docs/clients.md has every client's table",
+        check: hosts::client_offered,
+    },
+    Guard {
         id: "primary-process",
         stages: BEFORE,
         title: "the primary's validator is what its unit says",

@@ -9,7 +9,9 @@ use super::protection::{ExportCalls, Exported, export_calls, history, read_expor
 use crate::beacon;
 use crate::clients::Install;
 use crate::config::Plan;
-use crate::guards::{Evidence, HostEvidence, Identity, Protection, Role, RunEvidence, Seen, keys_of};
+use crate::guards::{
+    Evidence, HostEvidence, Identity, Processes, Protection, Role, RunEvidence, Seen, keys_of,
+};
 use crate::protection::PublicKey;
 use crate::services::host::{read_disk, read_identity, read_papers};
 use crate::services::processes::read_processes;
@@ -42,6 +44,7 @@ pub fn blank(name: &str, why: &str) -> HostEvidence {
         beacon: Seen::Unknown(unknown()),
         execution: Seen::Unknown(unknown()),
         fingerprint: Seen::Unknown(unknown()),
+        hand_over: Seen::Unknown(unknown()),
         protection: Seen::Unknown(unknown()),
     }
 }
@@ -81,9 +84,14 @@ pub fn read_reading(host: &Host, reply: &Reply, first: usize) -> HostEvidence {
     ));
     seen.unit = Seen::from_result(read_unit(&install.unit, unit));
     seen.bar = Seen::from_result(read_bar(&install.lock_file, bar));
-    seen.processes = Seen::from_result(
-        client(install).and_then(|client| read_processes(processes, &(client.signature)(install))),
-    );
+    seen.processes = Seen::from_result(client(install).and_then(|client| {
+        let found = read_processes(processes, &(client.signature)(install))?;
+        Ok(Processes {
+            must_hold: client.keeps_open,
+            ..found
+        })
+    }));
+    seen.hand_over = Seen::from_result(client(install).map(|client| client.offered(host.role)));
     seen
 }
 

@@ -54,23 +54,34 @@ fn found(host: &Host, names: &[String], reply: Result<Reply, TransportError>) ->
     let reply = reply.map_err(|error| error.to_string())?;
     let mut installs: Vec<Install> = Vec::new();
     let mut reasons: Vec<String> = Vec::new();
+    let mut unread: Option<String> = None;
     for (name, output) in names.iter().zip(&reply.outputs) {
         match installed(host, name, output) {
             Ok(Some(install)) if !installs.iter().any(|known| known.unit == install.unit) => {
                 installs.push(install)
             }
             Ok(_) => {}
-            Err(why) => reasons.push(format!("{name}: {why}")),
+            Err(Unfound::Unread(why)) => {
+                let why = format!("{name}: {why}");
+                reasons.push(why.clone());
+                unread = unread.or(Some(why));
+            }
+            Err(Unfound::NoneOfOurs(why)) => reasons.push(format!("{name}: {why}")),
         }
     }
-    match installs.len() {
-        1 => installs.pop().ok_or_else(String::new),
-        0 if reasons.is_empty() => Err(format!(
+    match (installs.len(), unread) {
+        // It may hold the same keys: which of them is meant is not ours to choose.
+        (1, Some(other)) => Err(format!(
+            "{} runs a validator, but so does another unit, which could not be read ({other}); name one: validator.unit",
+            installs.pop().map(|install| install.unit).unwrap_or_default()
+        )),
+        (1, None) => installs.pop().ok_or_else(String::new),
+        (0, _) if reasons.is_empty() => Err(format!(
             "no validator unit is loaded (looked for {}); name it: hosts.\"{}\".validator.unit",
             names.join(", "),
             host.name()
         )),
-        0 => Err(reasons.join("; ")),
+        (0, _) => Err(reasons.join("; ")),
         _ => {
             let units: Vec<&str> = installs.iter().map(|install| install.unit.as_str()).collect();
             Err(format!(
@@ -81,13 +92,31 @@ fn found(host: &Host, names: &[String], reply: Result<Reply, TransportError>) ->
     }
 }
 
+/// Why a unit that is there gives no installation.
+enum Unfound {
+    /// Its command line is no known client's: a beacon node, a wrapper, something else.
+    NoneOfOurs(String),
+    /// It runs a validator, or could not be read; over which database is not known.
+    Unread(String),
+}
+
 /// The installation behind one unit; none when the unit does not exist there.
-fn installed(host: &Host, name: &str, output: &Output) -> Result<Option<Install>, String> {
-    let unit = read_unit(name, output)?;
+fn installed(host: &Host, name: &str, output: &Output) -> Result<Option<Install>, Unfound> {
+    let unit = read_unit(name, output).map_err(Unfound::Unread)?;
     if unit.load_state == "not-found" && host.plan.overrides.unit.is_none() {
         return Ok(None);
     }
-    let client = client_of(host, &unit)?;
+    install_of(host, &unit, output).map(Some).map_err(|why| {
+        if clients::recognised(&unit).is_empty() {
+            Unfound::NoneOfOurs(why)
+        } else {
+            Unfound::Unread(why)
+        }
+    })
+}
+
+fn install_of(host: &Host, unit: &Unit, output: &Output) -> Result<Install, String> {
+    let client = client_of(host, unit)?;
     let environment = read_environment(output)?;
     let overrides = &host.plan.overrides;
     let from_files = output.stdout.lines().any(|line| {
@@ -99,7 +128,7 @@ fn installed(host: &Host, name: &str, output: &Output) -> Result<Option<Install>
                     set data_dir and database for this host in the configuration"
             .to_owned());
     }
-    let install = (client.install)(&unit, &environment, overrides)?;
+    let install = (client.install)(unit, &environment, overrides)?;
     // A lock on a file system that is mounted late, or is empty after a reboot, would bar nothing.
     let plain = !install
         .lock_file
@@ -110,7 +139,7 @@ fn installed(host: &Host, name: &str, output: &Output) -> Result<Option<Install>
             install.lock_file
         ));
     }
-    Ok(Some(install))
+    Ok(install)
 }
 
 fn client_of(host: &Host, unit: &Unit) -> Result<&'static Client, String> {

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::collect::{standing, stood};
 use super::fence::{held, install, mine};
+use super::repetition::without_repetition;
 use super::take::{Untaken, take};
 use super::{Done, Happened, World};
 use crate::clients::Install;
@@ -85,7 +86,10 @@ pub(super) async fn import(world: &mut World) -> Done {
     let Some(merged) = &world.memory.merged else {
         return Err(failed("nothing has been merged".to_owned()));
     };
-    let import = merged.only_raised(&before);
+    let backup = install(&world.hosts.backup)?;
+    let import = client(&backup)
+        .and_then(|client| without_repetition(client, merged.only_raised(&before), &before))
+        .map_err(failed)?;
     if import.floors().is_empty() {
         return Ok(Happened::new(
             Event::Imported,
@@ -97,7 +101,6 @@ pub(super) async fn import(world: &mut World) -> Done {
         .dir
         .write("imported.json", &document)
         .map_err(|error| failed(error.to_string()))?;
-    let backup = install(&world.hosts.backup)?;
     let limit_s = world.plan.timeouts.client_s;
     // The question that proves the import travels behind it, so that reading back costs no round trip of its own.
     let after = read_back_question(world, &backup).map_err(failed)?;

@@ -11,6 +11,7 @@ mod history;
 mod inclusion;
 mod memory;
 mod preflight;
+mod repetition;
 mod start;
 mod take;
 mod undo;

@@ -231,19 +231,24 @@ pub(super) fn at(at_s: f64, found: &Found) -> First {
 /// The client's metric where it serves one, else its log.
 fn await_calls(world: &World, stretch_s: u64) -> Result<Batch, Happened> {
     let install: Install = install(&world.hosts.backup)?;
-    let proof = client(&install).map_err(|why| ran_out(why, json!({})))?.proof;
+    let client = client(&install).map_err(|why| ran_out(why, json!({})))?;
+    let proof = (client.proof)(&install);
     let stretch = stretch_s.to_string();
-    Ok(vec![match &install.metrics_url {
-        Some(url) => Call::new(
+    Ok(vec![match (&install.metrics_url, proof.metric, proof.log) {
+        (Some(url), Some(metric), _) => Call::new(
             Op::AwaitMetric,
-            [url.as_str(), proof.metric, "0", &stretch, &install.unit],
+            [url.as_str(), metric, "0", &stretch, &install.unit],
         ),
-        None => {
+        (None, _, Some(log)) | (Some(_), None, Some(log)) => {
             let since = world.memory.started_s.unwrap_or(world.hosts.now_s() - 3600.0);
             Call::new(
                 Op::AwaitJournal,
-                [install.unit.as_str(), &format!("{since:.3}"), proof.log, &stretch],
+                [install.unit.as_str(), &format!("{since:.3}"), log, &stretch],
             )
+        }
+        (None, _, None) | (Some(_), None, None) => {
+            let why = format!("{} does not say when it has attested", client.name);
+            return Err(ran_out(why, json!({})));
         }
     }])
 }

@@ -9,6 +9,9 @@ mod narrow;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod union;
+
+pub use union::{CompleteInput, Gap, MergedComplete, merge_complete};
 
 use serde::Serialize;
 
@@ -127,7 +130,8 @@ pub fn merge(inputs: &[Input<'_>], expected_root: impl Into<GenesisRoot>) -> Res
         floors: FloorMap::new(),
     };
     for input in inputs {
-        check_chain(input, expected)?;
+        let found = input.history.genesis_validators_root;
+        check_chain(input.label, found, input.root_vouched, expected)?;
         for (key, floors) in &input.history.floors {
             check_size(input.label, key, importable(*floors))?;
             united.raise(key.clone(), *floors);
@@ -154,16 +158,21 @@ pub fn merge(inputs: &[Input<'_>], expected_root: impl Into<GenesisRoot>) -> Res
     })
 }
 
-fn check_chain(input: &Input<'_>, expected: GenesisRoot) -> Result<(), MergeError> {
-    let label = || input.label.to_owned();
-    match input.history.genesis_validators_root {
+fn check_chain(
+    label: &str,
+    found: Option<GenesisRoot>,
+    vouched: bool,
+    expected: GenesisRoot,
+) -> Result<(), MergeError> {
+    let label = || label.to_owned();
+    match found {
         Some(found) if found == expected => Ok(()),
         Some(found) => Err(MergeError::OtherChain {
             label: label(),
             found,
             expected,
         }),
-        None if input.root_vouched => Ok(()),
+        None if vouched => Ok(()),
         None => Err(MergeError::UnknownChain {
             label: label(),
             expected,

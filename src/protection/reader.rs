@@ -17,13 +17,13 @@ use std::io::Read;
 use entry::Entry;
 use leaf::{Leaf, Text, shown};
 use lexer::{Lexed, Lexer};
+use tokens::Value;
 use walk::{Fields, Items};
 
 use super::interchange::Summary;
 use super::read_error::ReadError;
 use super::root::GenesisRoot;
 use super::sink::Sink;
-use tokens::Value;
 
 /// See [`super::interchange::read_from`].
 pub(super) fn read_from<S: Sink>(source: &mut dyn Read, sink: &mut S) -> Result<Summary, ReadError> {
@@ -95,8 +95,11 @@ impl Document {
         let mut document = Self::default();
         let mut fields = Fields::open(lexer)?;
         while let Some(field) = fields.next(lexer, &FIELDS)? {
+            // Null is as good as missing, and just as bad.
+            if lexer.null()? {
+                continue;
+            }
             match field {
-                _ if lexer.null()? => {}
                 Field::Metadata => document.metadata = Some(Metadata::read(lexer)?),
                 Field::Data => document.data = Some(Data::read(lexer, sink)?),
             }

@@ -86,6 +86,7 @@ pub fn read_processes(output: &Output, signature: &Signature) -> Result<Processe
     Ok(Processes {
         validator,
         listed: listing.pids.len(),
+        must_hold: true,
     })
 }
 
@@ -218,7 +219,15 @@ fn because(
 /// Below here a host keeps private copies of databases, for looking (`remote.sh`, `fo_copy`).
 const COPIES: &str = "/var/lib/failover/work/";
 /// Flags that name the directory in which a client finds its keys and its database.
-const DATA_FLAGS: [&str; 4] = ["--rootDir", "--dataDir", "--datadir", "--data-dir"];
+const DATA_FLAGS: [&str; 7] = [
+    "--rootDir",
+    "--dataDir",
+    "--datadir",
+    "--data-dir",
+    "--data-path",
+    "--data-validator-path",
+    "--validators-dir",
+];
 
 /// What an audit or a preflight of ours starts beside a running validator: a question for the help, which starts
 /// nothing, or an export whose whole data directory is a private copy, where no keys lie. Without this, an audit in the
@@ -237,7 +246,9 @@ fn only_looks(command: &str, directories: &[&str]) -> bool {
         .map(of_flag)
         .peekable();
     words.contains(&"export")
-        && words.iter().any(|word| word.starts_with("slashing-protection"))
+        && words
+            .iter()
+            .any(|word| word.starts_with("slashing-protection") || *word == "slashingdb")
         && data.peek().is_some()
         && data.all(|value| value.is_some_and(|value| value.starts_with(COPIES)))
         && !directories.iter().any(|directory| names(command, directory))
@@ -327,6 +338,12 @@ mod tests {
             "node /usr/bin/lodestar account validator slashing-protection export --rootDir /var/lib/failover/work/look-1.2 \
              --file /var/lib/failover/work/look-1.2/export.json",
             "validator slashing-protection-history export --datadir=/var/lib/failover/work/r.1 --accept-terms-of-use",
+            "/opt/lighthouse --network hoodi account validator --validators-dir /var/lib/failover/work/r.1 \
+             slashing-protection export /var/lib/failover/work/r.1/export.json",
+            "java -cp /opt/teku/lib/* tech.pegasys.teku.Teku slashing-protection export --to=/var/lib/failover/work/r/x \
+             --data-path=/var/lib/failover/work/r --data-validator-path=/var/lib/failover/work/r",
+            "nimbus_beacon_node slashingdb export /var/lib/failover/work/r/x --data-dir=/var/lib/failover/work/r \
+             --validators-dir=/var/lib/failover/work/r",
         ];
         for command in looks {
             assert!(only_looks(command, &own), "{command}");
@@ -339,6 +356,9 @@ mod tests {
             "node lodestar validator slashing-protection import --dataDir /var/lib/failover/work/r",
             "node lodestar validator export slashing-protection --dataDir /var/lib/failover/work/r --rootDir /srv/x",
             "validator --datadir /var/lib/failover/work/r",
+            "nimbus_beacon_node slashingdb export /x --data-dir=/var/lib/failover/work/r --validators-dir=/srv/keys",
+            "nimbus_beacon_node export --data-dir=/var/lib/failover/work/r",
+            "java tech.pegasys.teku.Teku slashing-protection export --data-path=/srv/teku --to=/var/lib/failover/work/r/x",
         ];
         for command in signers {
             assert!(!only_looks(command, &own), "{command}");

@@ -192,7 +192,8 @@ fo_http() {
 }
 
 # A client's own command as a user. With @offline in front it has no network: a program that ignores its arguments and
-# starts to validate gets no duties. A shell script is refused, since it may do just that.
+# starts to validate gets no duties. A shell script is refused, since it may do just that; not Gradle's launcher (Teku),
+# which ends in handing its arguments to Java whole.
 fo_run() {
   fo_user=$1 fo_limit=$2; shift 2
   if [ "$1" = @offline ]; then
@@ -206,7 +207,10 @@ fo_run() {
     case $fo_program in /*) ;; *) break;; esac
     case $(head -c 4 "$fo_program" | od -An -tx1 | tr -d ' \n') in
     7f454c46) ;;
-    2321*) fo_line=$(head -n 1 "$fo_program"); case $fo_line in *sh|*sh\ *) fo_program="$fo_program (a shell script)";; *) break;; esac;;
+    2321*)
+      # shellcheck disable=SC2016 # the script's own words
+      if grep -q -x -F 'exec "$JAVACMD" "$@"' "$fo_program"; then break; fi
+      fo_line=$(head -n 1 "$fo_program"); case $fo_line in *sh|*sh\ *) fo_program="$fo_program (a shell script)";; *) break;; esac;;
     *) fo_program="$fo_program (neither a program nor a script that names its interpreter)";;
     esac
     case $fo_program in *\)) ;; *) break;; esac
@@ -295,7 +299,10 @@ fo_sole() {
 # What a database looks like from outside: changes whenever anything in it is written.
 fo_fingerprint() {
   if [ ! -e "$1" ]; then fo_absent "$1" && printf 'fingerprint=absent\n'; return; fi
-  fo_real=$(readlink -f "$1") && fo_seen=$(find "$fo_real" -printf '%P %i %s %T@\n') || return
+  fo_real=$(readlink -f "$1") || return
+  set -- "$fo_real"
+  for fo_part in -wal -journal; do if [ -e "$fo_real$fo_part" ]; then set -- "$@" "$fo_real$fo_part"; fi; done
+  fo_seen=$(find "$@" -printf '%P %i %s %T@\n') || return
   printf 'fingerprint=%s\n' "$(printf '%s\n' "$fo_seen" | LC_ALL=C sort | sha256sum | cut -d' ' -f1)"
 }
 
@@ -398,8 +405,20 @@ fo_absent() {
   for fo_rest in "$1.failover-back" "$1.failover-failed."*; do
     if [ -e "$fo_rest" ]; then echo "$1 is not there, but $fo_rest is: a put-back was cut off; put the database in place by hand" >&2; return 5; fi
   done
+  for fo_rest in "$1-wal" "$1-journal"; do
+    if [ -e "$fo_rest" ]; then echo "$1 is not there, but what belongs to it is: $fo_rest" >&2; return 5; fi
+  done
   if [ ! -L "$1" ] && fo_searchable "$1"; then return 0; fi
   echo "$1 cannot be looked at" >&2; return 5
+}
+
+# FROM to TO, with what SQLite leaves beside a database after a kill: without its log or journal it is another state of it.
+# (Its -shm is an index that the next opener makes anew.)
+fo_take() {
+  rm -rf "$2" "$2-wal" "$2-journal" "$2-shm" && cp -aH "$1" "$2" && fo_real=$(readlink -f "$1") || return
+  for fo_part in -wal -journal; do
+    if [ -s "$fo_real$fo_part" ]; then cp -a "$fo_real$fo_part" "$2$fo_part" || return; fi
+  done
 }
 
 # A private copy of a database in the run's work directory, so that a client may open it and the original stays as it is.
@@ -407,7 +426,7 @@ fo_copy() {
   case $1 in ''|*/*|.*) return 2;; esac
   if [ ! -e "$2" ]; then fo_absent "$2" && printf 'copy=absent\n'; return; fi
   fo_to=$FO_STATE/work/$1/$(basename "$2")
-  rm -rf "$fo_to" && cp -aH "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
+  fo_take "$2" "$fo_to" && printf 'copy=%s\n' "$fo_to"
 }
 
 # The files of a database that match patterns, and nothing else, as a tar.gz in a directory of root's own; its content too
@@ -458,7 +477,13 @@ fo_stats() { tr '\n' '\000' <"$1" | xargs -0 stat -c '%n %i %s %y %z'; }
 
 # Every file below a path with its hash, in a fixed order: equal text means equal content.
 fo_sums() {
-  if [ ! -d "$1" ]; then sha256sum <"$1"; return; fi
+  if [ ! -d "$1" ]; then
+    fo_real=$(readlink -f "$1") && sha256sum <"$fo_real" || return
+    for fo_part in -wal -journal; do
+      if [ -s "$fo_real$fo_part" ]; then printf '%s ' "$fo_part" && sha256sum <"$fo_real$fo_part" || return; fi
+    done
+    return 0
+  fi
   fo_hashes=$(cd "$1" && find . -type f -exec sha256sum {} +) || return
   printf '%s\n' "$fo_hashes" | LC_ALL=C sort -k2
 }
@@ -474,9 +499,12 @@ fo_archive() {
   if [ "$fo_n" -gt 0 ] && [ "$fo_was" = "$(cat "$fo_to/sums")" ]; then fo_archived "$fo_to"; return; fi
   fo_n=$((fo_n + 1)) fo_to=$FO_STATE/archive/$1/$fo_n
   fo_state_dir && mkdir -p "$fo_to" && chmod 0700 "$FO_STATE/archive" "$FO_STATE/archive/$1" "$fo_to" || return
-  rm -rf "$fo_to/old" "$fo_to/old.part" && cp -aH "$2" "$fo_to/old.part" || return
+  rm -rf "$fo_to/old"* && fo_take "$2" "$fo_to/old.part" || return
   # shellcheck disable=SC2015 # the last part is for either of the first two failing
   [ "$fo_was" = "$(fo_sums "$2")" ] && [ "$fo_was" = "$(fo_sums "$fo_to/old.part")" ] || { echo "the copy differs from the original" >&2; return 4; }
+  for fo_part in -wal -journal; do
+    if [ -e "$fo_to/old.part$fo_part" ]; then mv "$fo_to/old.part$fo_part" "$fo_to/old$fo_part" || return; fi
+  done
   printf '%s\n' "$fo_was" >"$fo_to/sums" && mv "$fo_to/old.part" "$fo_to/old" && sync -f "$fo_to" || return
   : >"$fo_to/complete" && sync "$fo_to/complete" "$fo_to" || return
   fo_archived "$fo_to"
@@ -500,12 +528,17 @@ fo_put_back() {
   fo_archived "$fo_to" >/dev/null || return
   fo_from=$fo_to
   if [ -e "$2" ] && [ "$(fo_sums "$2")" = "$(cat "$fo_from/sums")" ]; then printf 'put_back=same\n'; return; fi
-  rm -rf "$2.failover-back" && cp -a "$fo_from/old" "$2.failover-back" || return
+  rm -rf "$2.failover-back"* && fo_take "$fo_from/old" "$2.failover-back" || return
   [ "$(fo_sums "$2.failover-back")" = "$(cat "$fo_from/sums")" ] && fo_stands "$3" "$4" && fo_mine "$1" || return
   if fo_late; then echo "the deadline of the question passed before the database was put back" >&2; return 124; fi
   fo_k=1
   while [ -e "$2.failover-failed.$fo_k" ]; do fo_k=$((fo_k + 1)); done
   if [ -e "$2" ]; then mv "$2" "$2.failover-failed.$fo_k" || return; fi
+  # The database is away while what belongs to it changes places: it is never beside the log of another state.
+  for fo_part in -wal -journal -shm; do
+    if [ -e "$2$fo_part" ]; then mv "$2$fo_part" "$2.failover-failed.$fo_k$fo_part" || return; fi
+    if [ -e "$2.failover-back$fo_part" ]; then mv "$2.failover-back$fo_part" "$2$fo_part" || return; fi
+  done
   mv "$2.failover-back" "$2" && sync -f "$(dirname "$2")" && [ "$(fo_sums "$2")" = "$(cat "$fo_from/sums")" ] && printf 'put_back=yes\n'
 }
 

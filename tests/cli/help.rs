@@ -27,7 +27,7 @@ fn every_command() {
     for command in COMMANDS {
         assert_shown(&format!("help-{command}"), &sandbox.says(&[command, "--help"]));
     }
-    for command in ["inspect", "validate", "merge"] {
+    for command in ["inspect", "validate", "merge", "diff", "convert"] {
         let shown = sandbox.says(&["protection", command, "--help"]);
         assert_shown(&format!("help-protection-{command}"), &shown);
     }

@@ -8,6 +8,9 @@ mod help;
 mod journal;
 mod pages;
 mod protection;
+mod protection_databases;
+mod protection_schema;
+mod protection_sources;
 mod refusals;
 mod streams;
 

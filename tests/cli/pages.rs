@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use clap::Parser;
 use failover::config::{Config, HostConfig};
 use serde_json::Value;
 
@@ -132,6 +133,33 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(lost.is_empty(), "{lost:#?}");
+}
+
+/// Proves that every command that a page gives for copying is one that the program understands.
+#[test]
+fn every_command_of_a_page_is_understood() {
+    let mut seen = 0;
+    for name in pages() {
+        let text = page(&name);
+        let blocks = text.split("```sh\n").skip(1);
+        let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+        for line in lines {
+            let command = line
+                .split("| failover ")
+                .nth(1)
+                .or_else(|| line.strip_prefix("failover "));
+            let Some(rest) = command else {
+                continue;
+            };
+            let words = shlex::Shlex::new(rest).take_while(|word| !["|", ">"].contains(&word.as_str()));
+            let words: Vec<String> = std::iter::once("failover".to_owned()).chain(words).collect();
+            let understood = failover::cli::Cli::try_parse_from(&words);
+            // The environment may name the hosts: README shows that.
+            assert!(understood.is_ok() || words.len() == 1, "{name}: {line}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 15, "{seen}");
 }
 
 fn pages() -> Vec<String> {

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::{Sandbox, assert_shown};
 
-const ROOT: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
-const OTHER: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
+pub const ROOT: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
+pub const OTHER: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
 
 /// An interchange with one key: its blocks and attestations as they stand in the file.
-fn interchange(root: &str, blocks: &str, attestations: &str) -> String {
+pub fn interchange(root: &str, blocks: &str, attestations: &str) -> String {
     let key = format!("0x{}", "ab".repeat(48));
     format!(
         r#"{{"metadata":{{"interchange_format_version":"5","genesis_validators_root":"{root}"}},
@@ -17,12 +17,12 @@ fn interchange(root: &str, blocks: &str, attestations: &str) -> String {
     )
 }
 
-fn vote(source: u64, target: u64, root: &str) -> String {
+pub fn vote(source: u64, target: u64, root: &str) -> String {
     let root = root.repeat(32);
     format!(r#"{{"source_epoch":"{source}","target_epoch":"{target}","signing_root":"0x{root}"}}"#)
 }
 
-fn sandbox() -> Sandbox {
+pub fn sandbox() -> Sandbox {
     let sandbox = Sandbox::fresh();
     sandbox.write(
         "a.json",
@@ -56,9 +56,16 @@ fn inspect() {
     let sandbox = sandbox();
     let shown: Vec<String> = [
         &["protection", "inspect", "a.json", "b.json"][..],
-        &["protection", "inspect", "a.json", "--json"],
+        &[
+            "protection",
+            "inspect",
+            "a.json",
+            "--json",
+            "--at",
+            "2026-11-22T00:00:00Z",
+        ],
         &["protection", "inspect", "double.json", "surround.json"],
-        &["protection", "inspect", "torn.json"],
+        &["protection", "inspect", "a.json", "torn.json", "no-root.json"],
         &["protection", "inspect", "nowhere.json"],
     ]
     .iter()
@@ -77,7 +84,13 @@ fn validate() {
         "--genesis-validators-root",
         ROOT,
     ]);
-    assert_eq!(good, (0, "a.json: valid, 1 keys\n".to_owned()));
+    assert_eq!(
+        good,
+        (
+            0,
+            "VALID a.json: 1 key, 1 block, 1 attestation, nothing slashable among them\n".to_owned()
+        )
+    );
     let mut shown = vec![sandbox.says(&[
         "protection",
         "validate",
@@ -110,7 +123,10 @@ fn validate_standard_input() {
     command.write_stdin(interchange(ROOT, r#"{"slot":"1"}"#, ""));
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "-: valid, 1 keys\n");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "VALID -: 1 key, 1 block, 0 attestations, nothing slashable among them\n"
+    );
 }
 
 /// Proves the merge: each floor is the highest of any input, in a private file that reads back as it was written.

@@ -38,6 +38,49 @@ async fn backup_running() {
     refused(&rig, How::default(), "val-b: process").await;
 }
 
+/// Proves that a client of which a run cannot keep and put back the database, or whose import goes astray, is refused
+/// before anything is touched, with what to do instead.
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_is_not_offered() {
+    let lines = [
+        (
+            "/opt/web3signer/bin/web3signer --data-path=/var/lib/web3signer eth2",
+            "client-offered: val-b: web3signer: its database is PostgreSQL",
+        ),
+        (
+            "/usr/local/bin/validator --datadir=/var/lib/prysm --enable-minimal-slashing-protection",
+            "client-offered: val-b: prysm-minimal: the import of Prysm's minimal database",
+        ),
+    ];
+    for (line, why) in lines {
+        let rig = rig();
+        rig.change(B, |host| {
+            host.unit.argv = line.split(' ').map(str::to_owned).collect()
+        });
+        refused(&rig, How::default(), why).await;
+    }
+}
+
+/// Proves that a second validator's unit is not passed over because it cannot be read: it may hold the same keys.
+#[tokio::test(start_paused = true)]
+async fn a_second_validator_that_cannot_be_read() {
+    let how = How::edited(|host, call, output| {
+        if host == "val-b" && call.op == Op::Unit && call.args[0] == "teku.service" {
+            let other = include_str!("../transcripts/unit/lodestar-running.txt");
+            output.stdout = other.replace(
+                "/usr/local/bin/lodestar validator",
+                "/opt/teku/bin/teku -c /t.yaml",
+            );
+        }
+    });
+    refused(
+        &rig(),
+        how,
+        "so does another unit, which could not be read (teku.service",
+    )
+    .await;
+}
+
 /// Proves that a backup without its lock is refused.
 #[tokio::test(start_paused = true)]
 async fn backup_not_barred() {

@@ -156,7 +156,12 @@ fn the_window_slides_over_long_documents() {
 fn lines_and_columns_are_counted_across_windows() {
     let entry = r#"{"pubkey":"0xaa","signed_blocks":[{"slot":"1"}]},"#;
     let lines = format!("{entry}\n").repeat(20_000);
-    for wrong in ["?", "  \"0xaa\" 1", "{\"a\" 1", "[1 2"] {
+    let one_line = entry.repeat(20_000);
+    let wrong = ["?", "  \"0xaa\" 1", "{\"a\" 1", "[1 2"];
+    for (lines, wrong) in [&lines, &one_line]
+        .into_iter()
+        .flat_map(|lines| wrong.map(|wrong| (lines, wrong)))
+    {
         let document = documented(&format!("[{lines}{{\"x\":{wrong}}}]"));
         let expected = serde_json::from_str::<Tree>(&document).err().unwrap();
         let ReadError::NotJson { line, column, .. } = read(document.as_bytes()).unwrap_err() else {
@@ -213,6 +218,8 @@ fn bytes_that_are_no_text_are_refused() {
         (b"\\ud800", "lone surrogate"),
         (b"\\ud800\\u0041", "lone surrogate"),
         (b"\\udc00", "lone surrogate"),
+        (b"\\ud800\\ue000", "lone surrogate"),
+        (b"\\ud800x0041", "lone surrogate"),
         (b"\\x", "invalid escape"),
         (b"\\u12g4", "invalid escape"),
     ] {
@@ -221,6 +228,91 @@ fn bytes_that_are_no_text_are_refused() {
         assert!(error.contains(said), "{bad:?}: {error}");
         assert!(by_tree(&document).is_err());
     }
+}
+
+const BAD: &[&str] = &[
+    "01",
+    "-01",
+    "00",
+    "-",
+    "+1",
+    "1.",
+    ".5",
+    "1.e5",
+    "1e",
+    "1e+",
+    "--1",
+    "1-",
+    "0x1",
+    "Infinity",
+    "NaN",
+    "[1,]",
+    "[,1]",
+    "[1 2]",
+    "[1}",
+    "{\"a\":1,}",
+    "{,}",
+    "{\"a\"}",
+    "{\"a\" 1}",
+    "{a:1}",
+    "{1:1}",
+    "{\"a\":1]",
+    "nul",
+    "nulL",
+    "truE",
+    "fals",
+    "TRUE",
+    "'a'",
+    "\"a",
+    "",
+    "]",
+    "}",
+    ":",
+    "[}",
+    "/**/1",
+    "\u{feff}1",
+];
+const GOOD: &[&str] = &[
+    "0",
+    "-0",
+    "10",
+    "-1.0",
+    "0.0e-0",
+    "1E5",
+    "1e+05",
+    "[]",
+    "[ ]",
+    "{}",
+    "{ }",
+    "[[],{}]",
+    "{\"a\":{\"a\":[1 , 2]}}",
+    "\"\"",
+    "\"\\u0000\"",
+    "\"\\ud83d\\uDE00\"",
+    " \t\r\n 1 ",
+    "[true,false,null]",
+    "18446744073709551616",
+];
+
+/// What RFC 8259 forbids, in a field that nobody looks at; and what it allows.
+#[test]
+fn only_json_is_json() {
+    let odd =
+        |value: &str| format!(r#"{{"x":{value},"data":[],"metadata":{{"interchange_format_version":"5"}}}}"#);
+    for bad in BAD {
+        let error = read(odd(bad).as_bytes()).unwrap_err();
+        assert!(
+            matches!(error, ReadError::NotJson { .. } | ReadError::Truncated { .. }),
+            "{bad}: {error}"
+        );
+        assert!(by_tree(odd(bad).as_bytes()).is_err(), "{bad}");
+    }
+    for good in GOOD {
+        assert!(read(odd(good).as_bytes()).is_ok(), "{good}");
+        assert!(by_tree(odd(good).as_bytes()).is_ok(), "{good}");
+    }
+    let marked = format!("\u{feff}{}", documented("[]"));
+    assert!(read(marked.as_bytes()).is_err() && by_tree(marked.as_bytes()).is_err());
 }
 
 #[test]
@@ -257,7 +349,7 @@ fn a_bad_version_counts_before_a_bad_record() {
             }
         );
     }
-    let first = r#"[{"signed_blocks":[{"slot":"x"}],"pubkey":"0xaa"},{"pubkey":1}]"#;
+    let first = r#"[{"signed_blocks":[{"slot":"x"},{"slot":"y"}],"pubkey":"0xaa"},{"pubkey":1}]"#;
     let error = read(documented(first).as_bytes()).unwrap_err().to_string();
     assert!(
         error.starts_with("data[0] (key 0xaa), signed_blocks[0].slot is \"x\""),

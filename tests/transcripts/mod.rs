@@ -16,6 +16,14 @@ pub fn recorded(name: &str) -> Output {
     }
 }
 
+/// What a client's source says that it prints; see the `README.md` beside it. Not a recording.
+pub fn documented(name: &str, status: i32) -> Output {
+    Output {
+        status,
+        ..recorded(name)
+    }
+}
+
 /// A recording with another exit status.
 pub fn ended(name: &str, status: i32) -> Output {
     Output {

@@ -13,6 +13,7 @@ mod faults;
 mod server;
 
 mod answers;
+mod companions;
 mod ends;
 mod fetching;
 mod packing;

@@ -8,6 +8,7 @@ use tar::{EntryType, Header};
 
 use super::source::{BLOCK, Source};
 use crate::databases::DatabaseError;
+use crate::databases::shown::shown;
 
 /// A long name or an extended header is at most so long, bytes. Extended attributes are in it too.
 const EXTENSION_LIMIT: u64 = 1 << 20;
@@ -222,12 +223,4 @@ fn relative(raw: &[u8], depth: usize) -> Result<String, String> {
         return Err("its name is too long for a file".to_owned());
     }
     Ok(parts.join("/"))
-}
-
-/// A name for a message: escaped, and not at full length.
-fn shown(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(name);
-    let cut: String = text.chars().take(80).collect();
-    let dots = if cut.len() < text.len() { "…" } else { "" };
-    format!("{}{dots}", cut.escape_debug())
 }

@@ -152,7 +152,7 @@ impl Building {
         if !self.comparator {
             return Err(missing("the comparator"));
         }
-        let next_file_number = self.next_file_number.ok_or_else(|| missing("the next file"))?;
+        let next = self.next_file_number.ok_or_else(|| missing("the next file"))?;
         let version = Version {
             log_number: self.log_number.ok_or_else(|| missing("the log"))?,
             previous_log_number: self.previous_log_number.unwrap_or(0),
@@ -161,10 +161,10 @@ impl Building {
             end,
         };
         let newest = version.levels.iter().flatten().map(|table| table.number).max();
-        if newest.unwrap_or(0).max(version.log_number) >= next_file_number {
+        if newest.unwrap_or(0).max(version.log_number) >= next {
             return Err(DatabaseError::damaged(
                 place,
-                format!("a file number is not below the next one, {next_file_number}"),
+                format!("a file number is not below the next one, {next}"),
             ));
         }
         for (level, tables) in version.levels.iter().enumerate().skip(1) {

@@ -25,10 +25,10 @@ pub(super) trait Source {
 
 /// The tables of one level one after the other, or one table of level 0.
 pub(super) struct Level<'a> {
-    pub(super) dir: &'a dyn Directory,
-    pub(super) tables: std::slice::Iter<'a, TableFile>,
-    pub(super) from: &'a [u8],
-    pub(super) current: Option<Cursor<'a>>,
+    dir: &'a dyn Directory,
+    tables: std::slice::Iter<'a, TableFile>,
+    from: &'a [u8],
+    current: Option<Cursor<'a>>,
 }
 
 impl<'a> Level<'a> {
@@ -53,7 +53,7 @@ impl Source for Level<'_> {
             let Some(table) = self.tables.next() else {
                 return Ok(false);
             };
-            let (file, place) = super::open_table(self.dir, table)?;
+            let (file, place) = super::files::open_table(self.dir, table)?;
             self.current = Some(Cursor::open(file, place, table, self.from)?);
         }
     }

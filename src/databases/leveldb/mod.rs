@@ -3,9 +3,11 @@
 //! begins a new one at 4 MiB. Nothing is opened in place, so nothing is recovered, compacted or locked.
 //!
 //! Must never read less than LevelDB itself would without saying so: a file that is missing, short or changed is damage.
+//! Only one loss leaves no trace: of two logs, which there are while a table is written, the newer is named nowhere.
 
 mod block;
 mod coding;
+mod files;
 mod log;
 mod manifest;
 mod merge;
@@ -14,14 +16,12 @@ mod writes;
 
 use std::collections::BTreeMap;
 
+use self::files::{bounded, current, dropped, missing, named, present};
 use self::log::End;
-use self::manifest::{TableFile, Version};
+use self::manifest::Version;
 use self::merge::{Level, Source, Take, newest_of_each};
 use self::writes::Writes;
-use super::{DatabaseError, Directory, ReadAt};
-
-/// Bytes of a log that are taken into memory. LevelDB's have 4 MiB and one batch.
-const LARGEST_LOG: u64 = 256 << 20;
+use super::{DatabaseError, Directory};
 
 /// A whole LevelDB.
 pub struct Database<'a> {
@@ -29,11 +29,6 @@ pub struct Database<'a> {
     version: Version,
     writes: Writes,
     notes: Vec<String>,
-}
-
-/// A file's name and what it is.
-fn named(dir: &dyn Directory, name: &str) -> String {
-    format!("{}/{name}", dir.place())
 }
 
 impl<'a> Database<'a> {
@@ -54,7 +49,7 @@ impl<'a> Database<'a> {
             dir,
             version,
             writes: Writes::default(),
-            notes: Vec::new(),
+            notes: dropped(dir)?,
         };
         if let End::Torn(at) = database.version.end {
             database.notes.push(format!(
@@ -62,7 +57,6 @@ impl<'a> Database<'a> {
             ));
         }
         database.replay()?;
-        database.tables_are_there()?;
         Ok(database)
     }
 
@@ -97,18 +91,15 @@ impl<'a> Database<'a> {
     /// Takes up every log from the manifest's on, as LevelDB does when it opens a database.
     fn replay(&mut self) -> Result<(), DatabaseError> {
         let logs = self.logs()?;
-        let mut torn: Option<String> = None;
+        // A log that a kill ended: only empty ones, of openings that were killed too, can be newer.
+        let mut ended: Option<(String, &str)> = None;
         for name in logs.values() {
             let place = named(self.dir, name);
             let file = present(self.dir, name)?;
             let length = bounded(&*file, &place)?;
-            if let Some(torn) = &torn
-                && length > 0
-            {
-                return Err(DatabaseError::damaged(
-                    torn,
-                    "a record is cut off, but a newer log goes on",
-                ));
+            if let Some((place, how)) = ended.as_ref().filter(|_| length > 0) {
+                let what = format!("{how}, but a newer log goes on");
+                return Err(DatabaseError::damaged(place, what));
             }
             let (writes, newest_known) = (&mut self.writes, self.version.last_sequence);
             let end = log::records(&*file, &place, &mut |offset, record| {
@@ -119,7 +110,9 @@ impl<'a> Database<'a> {
                     "{place}: its last record, at byte {at}, is cut off and left out: its writer was killed before the \
                      write was done, or the machine lost its power; in the latter case a signed message may be missing"
                 ));
-                torn = Some(format!("{place}, byte {at}"));
+                ended = Some((place, "its last record is cut off"));
+            } else if length == 0 {
+                ended = Some((place, "it is empty"));
             }
         }
         let known = self.version.last_sequence;
@@ -142,10 +135,8 @@ impl<'a> Database<'a> {
         } = self.version;
         let mut logs = BTreeMap::new();
         for name in self.dir.names()? {
-            let digits = name.strip_suffix(".log").unwrap_or_default();
-            let number = number(digits).filter(|number| format!("{number:06}") == digits);
-            if let Some(number) =
-                number.filter(|number| *number >= log_number || *number == previous_log_number)
+            if let Some(number) = files::log_number(&name)
+                && (number >= log_number || number == previous_log_number)
             {
                 logs.insert(number, name);
             }
@@ -158,92 +149,4 @@ impl<'a> Database<'a> {
         }
         Ok(logs)
     }
-
-    /// Every table that counts is there and as long as it should be, also where a scan does not come by.
-    fn tables_are_there(&self) -> Result<(), DatabaseError> {
-        for table in self.version.levels.iter().flatten() {
-            open_table(self.dir, table)?;
-        }
-        Ok(())
-    }
-}
-
-/// Opens a table under its newer or its older name.
-fn open_table<'a>(
-    dir: &'a dyn Directory,
-    table: &TableFile,
-) -> Result<(Box<dyn ReadAt + 'a>, String), DatabaseError> {
-    let number = table.number;
-    let newer = format!("{number:06}.ldb");
-    let (name, file) = match dir.open(&newer) {
-        Ok(file) => (newer, file),
-        Err(error) => {
-            let older = format!("{number:06}.sst");
-            let names = dir.names()?;
-            if !names.contains(&older) {
-                return Err(if names.contains(&newer) {
-                    error
-                } else {
-                    missing(&named(dir, &newer))
-                });
-            }
-            let file = dir.open(&older)?;
-            (older, file)
-        }
-    };
-    let place = named(dir, &name);
-    let length = file
-        .length()
-        .map_err(|error| DatabaseError::io(place.as_str(), &error))?;
-    if length != table.size {
-        let what = format!("{length} bytes, the manifest says {}", table.size);
-        return Err(DatabaseError::damaged(place, what));
-    }
-    Ok((file, place))
-}
-
-/// The manifest that `CURRENT` names.
-fn current(dir: &dyn Directory) -> Result<String, DatabaseError> {
-    if !dir.names()?.iter().any(|name| name == "CURRENT") {
-        return Err(DatabaseError::NotRecognised {
-            place: dir.place(),
-            looked_for: "a LevelDB has a file CURRENT".to_owned(),
-        });
-    }
-    let bytes = dir.read("CURRENT", 100)?;
-    let text = std::str::from_utf8(&bytes).ok();
-    text.and_then(|text| text.strip_suffix('\n'))
-        .filter(|name| name.strip_prefix("MANIFEST-").and_then(number).is_some())
-        .map(str::to_owned)
-        .ok_or_else(|| DatabaseError::damaged(named(dir, "CURRENT"), "it does not name a manifest"))
-}
-
-/// Digits only, as in the names of LevelDB's files.
-fn number(digits: &str) -> Option<u64> {
-    let all = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|_| all)
-}
-
-/// Opens a file that must be there.
-fn present<'a>(dir: &'a dyn Directory, name: &str) -> Result<Box<dyn ReadAt + 'a>, DatabaseError> {
-    if dir.names()?.iter().any(|held| held == name) {
-        dir.open(name)
-    } else {
-        Err(missing(&named(dir, name)))
-    }
-}
-
-fn missing(place: &str) -> DatabaseError {
-    DatabaseError::damaged(place, "the file is missing")
-}
-
-fn bounded(file: &dyn ReadAt, place: &str) -> Result<u64, DatabaseError> {
-    let length = file.length().map_err(|error| DatabaseError::io(place, &error))?;
-    if length <= LARGEST_LOG {
-        return Ok(length);
-    }
-    Err(DatabaseError::damaged(
-        place,
-        format!("{length} bytes, at most {LARGEST_LOG} are expected of a log"),
-    ))
 }

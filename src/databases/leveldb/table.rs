@@ -20,7 +20,6 @@ const LARGEST_BLOCK: usize = 64 << 20;
 /// Goes through one table.
 pub(super) struct Cursor<'a> {
     file: Box<dyn ReadAt + 'a>,
-    length: u64,
     place: String,
     bounds: &'a TableFile,
     index: Block,
@@ -31,25 +30,18 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Stands before the first entry whose key is not below `from`. `bounds` is what the manifest says of the table.
+    /// Stands before the first entry whose key is not below `from`. `bounds` is what the manifest says of the table; that
+    /// it is as long as that has been seen.
     pub(super) fn open(
         file: Box<dyn ReadAt + 'a>,
         place: String,
         bounds: &'a TableFile,
         from: &'a [u8],
     ) -> Result<Cursor<'a>, DatabaseError> {
-        let length = file
-            .length()
-            .map_err(|error| DatabaseError::io(place.as_str(), &error))?;
-        if length != bounds.size {
-            let what = format!("{length} bytes, the manifest says {}", bounds.size);
-            return Err(DatabaseError::damaged(place, what));
-        }
-        let index = index_handle(&*file, length, &place)?;
-        let index = read_block(&*file, length, index, &place)?;
+        let index = index_handle(&*file, bounds.size, &place)?;
+        let index = read_block(&*file, bounds.size, index, &place)?;
         Ok(Cursor {
             file,
-            length,
             place,
             bounds,
             index,
@@ -76,7 +68,7 @@ impl<'a> Cursor<'a> {
                 continue;
             }
             let handle = handle(&mut Bytes(self.index.value())).ok_or_else(|| malformed(&self.place))?;
-            self.data = Some(read_block(&*self.file, self.length, handle, &self.place)?);
+            self.data = Some(read_block(&*self.file, self.bounds.size, handle, &self.place)?);
         }
     }
 

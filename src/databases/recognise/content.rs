@@ -2,6 +2,7 @@
 //! nothing, so that it does no harm to a file in use. Must never judge a database sound: that is its reader's.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -15,14 +16,23 @@ pub enum Content {
     Database(Format),
     /// gzip or tar.
     Archive,
+    /// An interchange in gzip, without a tar around it.
+    PackedInterchange,
     /// None of it.
     Unknown,
 }
 
 const SQLITE: &[u8] = b"SQLite format 3\0";
-const GZIP: &[u8] = &[0x1f, 0x8b];
+/// Packed: gzip, and zstd, xz, bzip2 and zip, which are refused by name when they are unpacked.
+const PACKED: [&[u8]; 5] = [
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"\xfd7zXZ\0",
+    b"BZh",
+    b"PK\x03\x04",
+];
 /// In the header of the first member, POSIX and GNU alike.
-const TAR: (u64, &[u8]) = (257, b"ustar");
+const TAR: (usize, &[u8]) = (257, b"ustar");
 /// bbolt: behind the 16 bytes of a page's header, magic and version as they stand in memory (clients.md 5b).
 const BOLT: &[u8] = &[0xed, 0xda, 0x0c, 0xed, 2, 0, 0, 0];
 /// Where the second meta page may begin, should the first be damaged.
@@ -43,9 +53,8 @@ pub fn of(path: &Path) -> Result<Content, DatabaseError> {
     if head.starts_with(SQLITE) {
         return Ok(sqlite(path, &head));
     }
-    let tar = usize::try_from(TAR.0).ok().and_then(|at| head.get(at..));
-    if head.starts_with(GZIP) || tar.is_some_and(|rest| rest.starts_with(TAR.1)) {
-        return Ok(Content::Archive);
+    if is_packed(&head) {
+        return Ok(packed(path, &file));
     }
     let bolt_at = |at: u64| {
         let from = at.saturating_add(16);
@@ -59,6 +68,24 @@ pub fn of(path: &Path) -> Result<Content, DatabaseError> {
         return Ok(Content::Database(Format::Interchange));
     }
     Ok(Content::Unknown)
+}
+
+/// Whether these are the first bytes, 512 if there are so many, of something packed.
+pub fn is_packed(head: &[u8]) -> bool {
+    let tar = head.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1));
+    tar || PACKED.iter().any(|magic| head.starts_with(magic))
+}
+
+/// gzip may also hold an interchange by itself.
+fn packed(path: &Path, file: &File) -> Content {
+    let mut head = [0; 512];
+    let read = flate2::read::MultiGzDecoder::new(file).read(&mut head);
+    let head = read.ok().and_then(|read| head.get(..read)).unwrap_or_default();
+    if text(Path::new(path.file_stem().unwrap_or_default()), head) && !is_packed(head) {
+        Content::PackedInterchange
+    } else {
+        Content::Archive
+    }
 }
 
 /// Whether JSON in a directory is an interchange. Other JSON lies there too.

@@ -80,7 +80,8 @@ fn opening(lexer: &mut Lexer<'_>, bracket: u8, expected: &str) -> Lexed<()> {
     Err(lexer.shape(format!("expected {expected}")))
 }
 
-/// Takes the comma before the next element, or the closing bracket.
+/// Takes the comma before the next element, or the closing bracket. Behind a comma, a bracket is no element: who reads
+/// the element says so.
 #[inline]
 fn step(lexer: &mut Lexer<'_>, begun: &mut bool, closing: u8) -> Lexed<bool> {
     let next = lexer.need()?;
@@ -93,10 +94,6 @@ fn step(lexer: &mut Lexer<'_>, begun: &mut bool, closing: u8) -> Lexed<bool> {
             return Err(lexer.not_json(format!("expected `,` or `{}`", char::from(closing))));
         }
         lexer.take(1);
-        // A comma is never the last.
-        if lexer.need()? == closing {
-            return Err(lexer.not_json("trailing comma"));
-        }
     }
     Ok(true)
 }
