@@ -4,15 +4,15 @@
 
 use super::install::client;
 use super::protection::{ExportCalls, Exported, Got, INLINE_BYTES, read_export, read_get, work_id};
-use crate::clients::Install;
+use crate::clients::{Client, Install};
 use crate::databases::Format;
 use crate::transport::{Call, Op, Output};
 
 /// How a host is asked for its history.
 #[derive(Debug, Clone)]
 pub enum Question {
-    /// For its database's files, of this format.
-    Pack(Format, [Call; 1]),
+    /// For this client's database's files, of this format.
+    Pack(&'static Client, Format, [Call; 1]),
     /// For its client's export.
     Export(ExportCalls),
 }
@@ -58,7 +58,8 @@ pub enum Unanswered {
 /// # Errors
 /// The client is not known.
 pub fn pack_question(install: &Install, run: &str) -> Result<Option<Question>, String> {
-    Ok(client(install)?.direct.map(|direct| {
+    let client = client(install)?;
+    Ok(client.direct.map(|direct| {
         let files = (direct.files)(install);
         let mut args = vec![
             work_id(run),
@@ -67,7 +68,7 @@ pub fn pack_question(install: &Install, run: &str) -> Result<Option<Question>, S
             files.directory,
         ];
         args.extend(files.patterns);
-        Question::Pack(direct.format, [Call::new(Op::Pack, args)])
+        Question::Pack(client, direct.format, [Call::new(Op::Pack, args)])
     }))
 }
 
@@ -84,7 +85,7 @@ impl Question {
     /// To be sent; the outputs are read by [`Question::read`] in this order.
     pub fn calls(&self) -> &[Call] {
         match self {
-            Question::Pack(_, calls) => calls,
+            Question::Pack(_, _, calls) => calls,
             Question::Export(export) => &export.calls,
         }
     }
@@ -103,7 +104,13 @@ impl Question {
     /// See [`Unanswered`].
     pub fn read(&self, outputs: &[Output]) -> Result<Answer, Unanswered> {
         match self {
-            Question::Pack(format, _) => read_pack(outputs.first()).map(|pack| Answer::Pack(*format, pack)),
+            Question::Pack(client, format, _) => {
+                let pack = read_pack(outputs.first())?;
+                if pack == Pack::Absent {
+                    client.may_begin_without().map_err(Unanswered::Failed)?;
+                }
+                Ok(Answer::Pack(*format, pack))
+            }
             Question::Export(export) => read_export(export, outputs)
                 .map(Answer::Export)
                 .map_err(Unanswered::Failed),

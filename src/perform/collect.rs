@@ -128,7 +128,7 @@ fn told(ways: &[(Role, &Taken, Option<String>)]) -> (Value, Value) {
         let way = if taken.direct { "direct" } else { "export" };
         collected.insert(
             name.to_owned(),
-            json!({ "way": way, "why": instead.clone().unwrap_or_default() }),
+            json!({ "way": way, "why": instead.clone().unwrap_or_default(), "notes": taken.notes }),
         );
         if let Some((file, sha256)) = &taken.evidence {
             evidence.insert(file.clone(), json!(sha256));

@@ -21,6 +21,8 @@ pub(super) struct Taken {
     pub(super) direct: bool,
     /// Whether its format keeps no chain.
     pub(super) chain_not_kept: bool,
+    /// What a person should know of the database.
+    pub(super) notes: Vec<String>,
     /// The file in the run's directory that was read, and its hash.
     pub(super) evidence: Option<(String, String)>,
 }
@@ -54,6 +56,7 @@ pub(super) async fn take(world: &World, role: Role, name: &str, answer: Answer) 
         document,
         direct: false,
         chain_not_kept: false,
+        notes: Vec::new(),
         evidence,
     };
     let export = if name == "read-back" {
@@ -95,8 +98,8 @@ pub(super) async fn take(world: &World, role: Role, name: &str, answer: Answer) 
     let within = world.dir.path().to_owned();
     // Reading takes as long as the database is large: not on a thread that carries the lines to the hosts.
     let read = tokio::task::spawn_blocking(move || decoded(format, &stored, within)).await;
-    let interchange = match read {
-        Ok(Ok(interchange)) => interchange,
+    let (interchange, notes) = match read {
+        Ok(Ok(read)) => read,
         Ok(Err(error)) => return Err(unread(&error)),
         Err(ended) => return Err(Untaken::Unable(format!("reading it ended: {ended}"))),
     };
@@ -104,6 +107,7 @@ pub(super) async fn take(world: &World, role: Role, name: &str, answer: Answer) 
         chain_not_kept: keeps_no_chain(format) && interchange.genesis_validators_root.is_none(),
         document: Some(interchange),
         direct: true,
+        notes,
         evidence,
     })
 }
@@ -112,7 +116,11 @@ pub(super) async fn take(world: &World, role: Role, name: &str, answer: Answer) 
 type Kept = (PathBuf, String);
 
 /// Unpacks below the run's own directory and reads every message.
-fn decoded(format: Format, (path, sha256): &Kept, within: PathBuf) -> Result<Interchange, DatabaseError> {
+fn decoded(
+    format: Format,
+    (path, sha256): &Kept,
+    within: PathBuf,
+) -> Result<(Interchange, Vec<String>), DatabaseError> {
     let place = path.display().to_string();
     let failed = |error: std::io::Error| DatabaseError::io(&place, &error);
     let private = tempfile::Builder::new()
@@ -130,7 +138,7 @@ fn decoded(format: Format, (path, sha256): &Kept, within: PathBuf) -> Result<Int
     let mut interchange = Interchange::default();
     let found = databases::read_as(format, private.path(), &mut interchange)?;
     interchange.genesis_validators_root = found.genesis_validators_root;
-    Ok(interchange)
+    Ok((interchange, found.notes))
 }
 
 /// Lighthouse's database names no chain, and Teku's files not always.

@@ -106,6 +106,9 @@ pub struct Way {
     pub way: String,
     /// Why the client was asked although its database could have been read; empty otherwise.
     pub why: String,
+    /// What a person should know of the database that was read.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The primary's history, compared with its client's own export after the start.

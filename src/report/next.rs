@@ -12,6 +12,19 @@ pub(super) fn next(report: &Report, state: State) -> (Vec<String>, Vec<String>) 
             "{host} still carries this run's claim; the next run from here takes it away"
         ));
     }
+    if let Some(collected) = &report.collected {
+        let hosts = [
+            (&report.primary, &collected.primary),
+            (&report.backup, &collected.backup),
+        ];
+        for (host, way) in hosts {
+            notes.extend(
+                way.notes
+                    .iter()
+                    .map(|note| format!("the database of {host}: {note}")),
+            );
+        }
+    }
     if let Some(check) = &report.cross_check
         && check.outcome == "differs"
     {

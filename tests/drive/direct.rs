@@ -55,7 +55,7 @@ async fn both_databases_are_read_and_the_export_agrees() {
         *EXPORTS.lock().unwrap(),
         [("val-b".to_owned(), false), ("val-a".to_owned(), true)]
     );
-    let direct = json!({ "way": "direct", "why": "" });
+    let direct = json!({ "way": "direct", "why": "", "notes": [] });
     assert_eq!(
         fact(&rig, "collected"),
         json!({ "primary": direct, "backup": direct })
