@@ -47,10 +47,14 @@ pub(super) async fn collect(world: &mut World) -> Done {
     let archived = archive_path(&reply_b.outputs[b.extra..]).map_err(|why| failed(&name_b, why))?;
 
     let (ours, instead_a, last) = taken(world, Role::Primary, &primary, &a, reply_a).await?;
-    let print = last
-        .outputs
-        .last()
-        .map_or(Err("no answer".to_owned()), read_fingerprint);
+    // Packing changes nothing, so the fingerprint is taken before it and holds every later write against the pack. An
+    // export may write: it is taken behind.
+    let print = if ours.direct {
+        last.outputs.get(a.extra)
+    } else {
+        last.outputs.last()
+    };
+    let print = print.map_or(Err("no answer".to_owned()), read_fingerprint);
     let print = print.map_err(|why| failed(&name_a, why))?;
     let (theirs, instead_b, _) = taken(world, Role::Backup, &backup, &b, reply_b).await?;
     let ways = [
@@ -172,12 +176,14 @@ impl Asked {
         };
         let mut batch = standing(world, install)?;
         let extra = batch.len();
-        if role == Role::Backup {
-            batch.push(Call::new(Op::Archive, [&world.run.id, &install.database]));
+        match role {
+            Role::Backup => batch.push(Call::new(Op::Archive, [&world.run.id, &install.database])),
+            Role::Primary if question.is_direct() => batch.push(fingerprint_call(install)),
+            Role::Primary => {}
         }
         let first = batch.len();
         batch.extend(question.calls().to_vec());
-        if role == Role::Primary {
+        if role == Role::Primary && !question.is_direct() {
             batch.push(fingerprint_call(install));
         }
         Ok(Asked {

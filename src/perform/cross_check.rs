@@ -2,7 +2,10 @@
 //! made from a copy after the backup was started, off the way to its first attestation. Must never open the fenced
 //! database itself, and never take an export that could not be had for one that agrees.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::World;
 use super::collect::{standing, stood};
@@ -10,11 +13,15 @@ use super::fence::install;
 use super::take::{Untaken, take};
 use crate::guards::Role;
 use crate::observe::{Answer, ExportCalls, WORK, export_calls, history, read_export};
-use crate::protection::{FloorMap, Floors, PublicKey};
+use crate::protection::{FloorMap, Floors, GenesisRoot, PublicKey};
 use crate::protocol::Event;
 
 /// Longest that the export may take on the host, seconds: the primary is not read while it lasts.
 const LIMIT_S: u64 = 60;
+/// What the line may add to that, seconds.
+const LINE_S: u64 = 15;
+/// The largest pack, bytes, whose database is copied for it: a copy of a larger one takes too long and too much disk.
+const LARGEST_PACK: u64 = 256 << 20;
 
 /// What is to be compared, prepared before the watch.
 pub(super) struct CrossCheck {
@@ -69,16 +76,30 @@ impl CrossCheck {
 
     /// Asks, and compares.
     pub(super) async fn made(self, world: &World) -> Checked {
-        match self.asked(world).await {
-            Ok(checked) => checked,
-            Err(why) => Checked::NotMade(format!("{}: {why}", world.hosts.primary.name())),
-        }
+        let limit = Duration::from_secs(self.limit_s + LINE_S);
+        let why = match timeout(limit, self.asked(world)).await {
+            Ok(Ok(checked)) => return checked,
+            Ok(Err(why)) => why,
+            Err(_) => format!("it was not there in {} s", limit.as_secs()),
+        };
+        Checked::NotMade(format!("{}: {why}", world.hosts.primary.name()))
     }
 
     async fn asked(&self, world: &World) -> Result<Checked, String> {
         let host = &world.hosts.primary;
         let calls = self.calls.as_ref().map_err(Clone::clone)?;
         let given = self.given.as_ref().map_err(Clone::clone)?;
+        let packed = world
+            .dir
+            .path_of("primary.tar.gz")
+            .map_err(|error| error.to_string())?;
+        let bytes = std::fs::metadata(packed).map_or(0, |packed| packed.len());
+        if bytes > LARGEST_PACK {
+            return Err(format!(
+                "its database is too large to be copied while the watch lasts ({} MB packed)",
+                bytes >> 20
+            ));
+        }
         let mut batch = standing(world, host.installed()?).map_err(|happened| happened.why)?;
         let first = batch.len();
         batch.extend(calls.calls.clone());
@@ -94,6 +115,17 @@ impl CrossCheck {
             Err(Untaken::Unable(why) | Untaken::Failed(why)) => return Err(why),
             Err(Untaken::Lost(happened)) => return Err(happened.why),
         };
+        let chain = world
+            .memory
+            .found
+            .as_ref()
+            .map(|found| found.genesis_validators_root.as_str());
+        if let (Some(exported), Some(chain)) = (document.genesis_validators_root, chain)
+            && GenesisRoot::parse(chain) != Ok(exported)
+        {
+            let why = format!("the export is of chain {exported}, the hand-over of {chain}");
+            return Ok(Checked::Differs(why));
+        }
         Ok(compared(&history(&document).floors, given, self.read.as_ref()))
     }
 }

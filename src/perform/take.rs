@@ -12,6 +12,7 @@ use crate::guards::Role;
 use crate::observe::{Answer, Exported, Pack};
 use crate::protection::{Interchange, read};
 use crate::protocol::Event;
+use crate::transport::ErrorKind;
 
 /// One host's protection, here.
 pub(super) struct Taken {
@@ -101,7 +102,7 @@ pub(super) async fn take(world: &World, role: Role, name: &str, answer: Answer) 
     let (interchange, notes) = match read {
         Ok(Ok(read)) => read,
         Ok(Err(error)) => return Err(unread(&error)),
-        Err(ended) => return Err(Untaken::Unable(format!("reading it ended: {ended}"))),
+        Err(ended) => return Err(Untaken::Failed(format!("reading it ended: {ended}"))),
     };
     Ok(Taken {
         chain_not_kept: keeps_no_chain(format) && interchange.genesis_validators_root.is_none(),
@@ -177,10 +178,14 @@ async fn fetched(world: &World, role: Role, file: &str, sha256: &str, name: &str
     let mut into = tokio::fs::File::from_std(incoming.writer().map_err(unkept)?);
     let limit = Duration::from_secs(world.plan.timeouts.client_s);
     let link = &world.hosts.host(role).link;
-    let fetched = link
-        .fetch(file, &mut into, limit)
-        .await
-        .map_err(|error| Untaken::Lost(error.into()))?;
+    let fetched = link.fetch(file, &mut into, limit).await.map_err(|error| {
+        // Fetching changes nothing, so what is too slow can be given up at once, and the primary given back.
+        if error.kind == ErrorKind::TimedOut {
+            Untaken::Failed(format!("{error}; if it is only slow, raise timeouts.client_s"))
+        } else {
+            Untaken::Lost(error.into())
+        }
+    })?;
     into.flush()
         .await
         .map_err(|error| Untaken::Failed(error.to_string()))?;

@@ -210,6 +210,8 @@ async fn restored(world: &World, enabled: bool, proof: FenceProof) -> Done {
     let limit_s = world.plan.timeouts.start_s;
     let mut batch = vec![
         mine(world),
+        // What this run left there may have filled the disk, and the generation could not be written then.
+        Call::new(Op::ClearWork, [&world.run.id]),
         generation_call(world, "signer")?,
         Call::new(Op::Unbar, [&install.unit, &install.lock_file, enable]),
         Call::new(Op::Start, [&install.unit, &limit_s.to_string()]),

@@ -432,12 +432,19 @@ fo_copy() {
 # The files of a database that match patterns, and nothing else, as a tar.gz in a directory of root's own; its content too
 # when it is no larger than LIMIT bytes: ID DATABASE LIMIT DIRECTORY PATTERN... A data directory also holds keystores,
 # passwords and tokens, so nothing is taken that is not named, and nothing through a link. Ends with 6 when the files are
-# none that this can pack, 5 when they cannot be looked at, 4 when they could not be read as a database at rest.
+# none that this can pack, 5 when they cannot be looked at, 4 when they could not be read as a database at rest. What failed
+# leaves nothing behind: a full disk would stand in the way of giving the primary back.
 fo_pack() {
   case $1 in ''|*/*|.*) return 2;; esac
+  fo_packed "$@" && return
+  fo_failed=$?
+  cd / && rm -rf "${FO_STATE:?}/work/$1"
+  return "$fo_failed"
+}
+fo_packed() {
   fo_to=$FO_STATE/work/$1 fo_db=$2 fo_most=$3 fo_top=$4
   shift 4 && [ $# -gt 0 ] || return 2
-  for fo_tool in tar gzip sha256sum stat xargs sort tr; do command -v "$fo_tool" >/dev/null || { echo "$fo_tool is missing" >&2; return 127; }; done
+  for fo_tool in tar gzip sha256sum stat xargs sort tr awk df timeout; do command -v "$fo_tool" >/dev/null || { echo "$fo_tool is missing" >&2; return 127; }; done
   for fo_pattern in "$@"; do
     case /$fo_pattern/ in /-*|*//*|*/./*|*/../*|*"$FO_NL"*) echo "no pattern of files below a directory: $fo_pattern" >&2; return 2;; esac
   done
@@ -445,12 +452,25 @@ fo_pack() {
   fo_state_dir && mkdir -p "$FO_STATE/work" && chmod 0711 "$FO_STATE/work" && rm -rf "$fo_to" && mkdir "$fo_to" || return
   cd "$fo_top" || return 5
   unset TAR_OPTIONS GZIP
-  fo_matching "$fo_to/names" "$@" && fo_stats "$fo_to/names" >"$fo_to/was" || return
-  { tar -cf - -T "$fo_to/names"; echo "$?" >"$fo_to/status"; } | gzip -1 >"$fo_to/pack.tar.gz" || return 1
-  [ "$(cat "$fo_to/status")" = 0 ] || { echo "the database could not be read whole" >&2; return 4; }
+  fo_matching "$fo_to/names" "$@" || return
+  fo_stats "$fo_to/names" >"$fo_to/was" || return 4
+  fo_kib=$(tr '\n' '\000' <"$fo_to/names" | xargs -0 stat -c %s | awk '{ sum += $1 } END { printf "%d\n", sum / 1024 + 65536 }') || return 4
+  fo_free=$(df -Pk "$fo_to" | awk 'NR == 2 { print $4 }') || return 4
+  [ "$fo_free" -gt "$fo_kib" ] || { echo "$FO_STATE has $fo_free KiB free, packing the database may take $fo_kib" >&2; return 4; }
+  { timeout "$(fo_left_s)" tar -cf - -T "$fo_to/names"; echo "$?" >"$fo_to/status"; } | gzip -1 >"$fo_to/pack.tar.gz" || return 4
+  case $(cat "$fo_to/status") in
+  0) ;;
+  124) echo "packing the database took longer than the question allows: raise timeouts.client_s" >&2; return 4;;
+  *) echo "the database could not be read whole" >&2; return 4;;
+  esac
   fo_matching "$fo_to/names.now" "$@" && fo_stats "$fo_to/names.now" >"$fo_to/now" || return 4
   [ "$(sha256sum <"$fo_to/was")" = "$(sha256sum <"$fo_to/now")" ] || { echo "the database changed while it was packed" >&2; return 4; }
   printf 'pack=%s\n' "$fo_to/pack.tar.gz" && fo_get "$fo_to/pack.tar.gz" "$fo_most"
+}
+# Four fifths of the seconds until the asker gives up; the rest is for hashing and sending.
+fo_left_s() {
+  [ -n "$FO_UNTIL" ] || { echo 600; return; }
+  fo_now=$(fo_uptime) && [ "$FO_UNTIL" -gt "$fo_now" ] && echo $(((FO_UNTIL - fo_now) / 125 + 1)) || echo 1
 }
 # FILE PATTERN...: the names that match, sorted, into FILE. A pattern is expanded as a name only: its words are not split.
 fo_matching() {

@@ -225,3 +225,15 @@ async fn a_missing_tool_and_a_failed_step() {
         assert!(named.contains(tool) && named.contains("return 127"));
     }
 }
+
+/// Proves that a pack which failed takes no room on the host: a full disk would stand in the way of the undo.
+#[tokio::test]
+async fn a_pack_that_failed_leaves_nothing_behind() {
+    let host = Rooted::new();
+    data(&host);
+    assert_eq!(pack(&host, "100000", &LEVELDB).await.status, 0);
+    assert!(host.state("work/run-1.7/pack.tar.gz").exists());
+    symlink("/nowhere", host.at("data/validator-db/000010.log")).unwrap();
+    assert_eq!(pack(&host, "100000", &LEVELDB).await.status, 6);
+    assert!(!host.state("work/run-1.7").exists());
+}
