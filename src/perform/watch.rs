@@ -272,3 +272,44 @@ fn await_output(outputs: &[Output]) -> Result<Waited, String> {
         None => Err("the wait gave no answer".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
+
+    use super::*;
+    use crate::guards::{Process, Processes};
+    use crate::observe::blank;
+
+    /// Proves that only a process which names the work directory of this run's export, and does not hold the database
+    /// itself, is left out of a reading.
+    #[test]
+    fn only_our_own_export_is_left_out() {
+        let work = "/var/lib/failover/work/r1.7-0/";
+        let process = |command: &str, holds_database| Process {
+            pid: 7,
+            exe: "/usr/bin/node".to_owned(),
+            command: command.to_owned(),
+            holds_database,
+            because: "it is".to_owned(),
+        };
+        let ours = format!("node lodestar validator slashing-protection export --dataDir {work}");
+        let alive = [
+            process("node lodestar validator --dataDir /data", false),
+            process(&ours, true),
+            process("lodestar --dataDir /var/lib/failover/work/r1.8-0/", false),
+        ];
+        let mut seen = blank("val-a", "not read");
+        let mut validator = alive.to_vec();
+        validator.insert(1, process(&ours, false));
+        seen.processes = Seen::Known(Processes {
+            validator,
+            listed: 9,
+            must_hold: true,
+        });
+        without(None, &mut seen);
+        assert_eq!(seen.processes.known().unwrap().validator.len(), 4);
+        without(Some(work), &mut seen);
+        assert_eq!(seen.processes.known().unwrap().validator, alive);
+    }
+}
