@@ -93,7 +93,9 @@ impl CrossCheck {
             .dir
             .path_of("primary.tar.gz")
             .map_err(|error| error.to_string())?;
-        let bytes = std::fs::metadata(packed).map_or(0, |packed| packed.len());
+        let bytes = std::fs::metadata(packed)
+            .map_err(|error| error.to_string())?
+            .len();
         if bytes > LARGEST_PACK {
             return Err(format!(
                 "its database is too large to be copied while the watch lasts ({} MB packed)",

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use super::{Happened, World};
 use crate::databases::{self, DatabaseError, Format, archive};
 use crate::guards::Role;
-use crate::observe::{Answer, Exported, Pack};
+use crate::observe::{Answer, Exported, Pack, client};
 use crate::protection::{Interchange, read};
 use crate::protocol::Event;
 use crate::transport::ErrorKind;
@@ -95,6 +95,13 @@ pub(super) async fn take(world: &World, role: Role, name: &str, answer: Answer) 
             (format, stored)
         }
     };
+    let names_its_chain = world
+        .hosts
+        .host(role)
+        .installed()
+        .and_then(client)
+        .map_err(Untaken::Failed)?
+        .names_its_chain;
     let evidence = Some((format!("{name}.tar.gz"), stored.1.clone()));
     let within = world.dir.path().to_owned();
     // Reading takes as long as the database is large: not on a thread that carries the lines to the hosts.
@@ -105,7 +112,7 @@ pub(super) async fn take(world: &World, role: Role, name: &str, answer: Answer) 
         Err(ended) => return Err(Untaken::Failed(format!("reading it ended: {ended}"))),
     };
     Ok(Taken {
-        chain_not_kept: keeps_no_chain(format) && interchange.genesis_validators_root.is_none(),
+        chain_not_kept: !names_its_chain && interchange.genesis_validators_root.is_none(),
         document: Some(interchange),
         direct: true,
         notes,
@@ -140,19 +147,6 @@ fn decoded(
     let found = databases::read_as(format, private.path(), &mut interchange)?;
     interchange.genesis_validators_root = found.genesis_validators_root;
     Ok((interchange, found.notes))
-}
-
-/// Lighthouse's database names no chain, and Teku's files not always.
-fn keeps_no_chain(format: Format) -> bool {
-    match format {
-        Format::Lighthouse | Format::Teku => true,
-        Format::Interchange
-        | Format::Prysm
-        | Format::PrysmMinimal
-        | Format::Nimbus
-        | Format::Lodestar
-        | Format::Web3Signer => false,
-    }
 }
 
 /// A database of a kind that is not known here may be left to its client. One that contradicts itself may not: a client
