@@ -28,8 +28,7 @@ const RESTORING: State = Parked(Parking::Restoring);
 const STARTING: State = Parked(Parking::Starting);
 const HALTING: State = Parked(Parking::Halting);
 const HALTED: State = Releasing(Outcome::Parked);
-const CLAIM: &str =
-    "This run does not hold the host any more: someone else acts there, so it touches nothing further.";
+const CLAIM: &str = "This run does not hold the host any more: someone else acts there, so it touches nothing further and is over.";
 const LINE: &str = "No answer for as long as is allowed; unknown is not stopped, so the run parks.";
 const STOPPED_BY_HAND: &str = "Someone asked to stop; the backup was not started, so the run parks here.";
 const AGAIN: &str = "Time has passed: the primary is fenced and its history collected afresh.";
@@ -61,13 +60,13 @@ pub const ROWS: &[Row] = &[
 
     row(BarringPrimary, PrimaryBarred, StoppingPrimary, "The primary cannot start its validator again; now it is stopped."),
     row(BarringPrimary, BarFailed, RebarringBackup, "The primary cannot be barred, so it is not stopped: undo."),
-    row(BarringPrimary, ClaimLost, FENCING, CLAIM),
+    row(BarringPrimary, ClaimLost, HALTED, CLAIM),
     row(BarringPrimary, LineLost, FENCING, LINE),
     row(BarringPrimary, Interrupted, FENCING, STOPPED_BY_HAND),
     row(BarringPrimary, Resumed, BarringPrimary, "Barring is repeatable."),
 
     row(StoppingPrimary, StopAnswered, ProvingStopped, "An exit status proves nothing: readings follow."),
-    row(StoppingPrimary, ClaimLost, FENCING, CLAIM),
+    row(StoppingPrimary, ClaimLost, HALTED, CLAIM),
     row(StoppingPrimary, LineLost, ProvingStopped, "The stop may have run; readings will tell."),
     row(StoppingPrimary, Interrupted, FENCING, STOPPED_BY_HAND),
     row(StoppingPrimary, Resumed, BarringPrimary, AGAIN),
@@ -80,7 +79,7 @@ pub const ROWS: &[Row] = &[
     row(ProvingStopped, Resumed, BarringPrimary, AGAIN),
 
     row(StoppingAgain, StopAnswered, ProvingAgain, "An exit status proves nothing: readings follow."),
-    row(StoppingAgain, ClaimLost, FENCING, CLAIM),
+    row(StoppingAgain, ClaimLost, HALTED, CLAIM),
     row(StoppingAgain, LineLost, ProvingAgain, "The stop may have run; readings will tell."),
     row(StoppingAgain, Interrupted, FENCING, STOPPED_BY_HAND),
     row(StoppingAgain, Resumed, BarringPrimary, AGAIN),
@@ -96,7 +95,7 @@ pub const ROWS: &[Row] = &[
     row(Collecting, CollectFailed, RebarringBackup, UNDO),
     row(Collecting, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
     row(Collecting, SeenAlive, FENCING, "The primary does not stand still any more; resume fences it again."),
-    row(Collecting, ClaimLost, FENCING, CLAIM),
+    row(Collecting, ClaimLost, HALTED, CLAIM),
     row(Collecting, LineLost, FENCING, LINE),
     row(Collecting, Interrupted, FENCING, STOPPED_BY_HAND),
     row(Collecting, Resumed, BarringPrimary, AGAIN),
@@ -109,22 +108,23 @@ pub const ROWS: &[Row] = &[
     row(Importing, Imported, ReadingBack, "An exit status proves nothing: the database is read back."),
     row(Importing, ImportFailed, RebarringBackup, UNDO),
     row(Importing, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
-    row(Importing, ClaimLost, FENCING, CLAIM),
+    row(Importing, ClaimLost, HALTED, CLAIM),
     row(Importing, LineLost, FENCING, LINE),
     row(Importing, Interrupted, FENCING, STOPPED_BY_HAND),
     row(Importing, Resumed, BarringPrimary, AGAIN),
 
     row(ReadingBack, ReadBackCovers, JudgingStart, "Every floor on the backup covers the merged one."),
     row(ReadingBack, ReadBackFails, RebarringBackup, UNDO),
-    row(ReadingBack, ClaimLost, FENCING, CLAIM),
+    row(ReadingBack, ClaimLost, HALTED, CLAIM),
     row(ReadingBack, LineLost, FENCING, LINE),
     row(ReadingBack, Interrupted, FENCING, STOPPED_BY_HAND),
     row(ReadingBack, Resumed, BarringPrimary, AGAIN),
 
     row(JudgingStart, StartAllowed, StartingBackup, "Judged afresh, and the fence still holds."),
     row(JudgingStart, StartForbidden, RebarringBackup, UNDO),
+    row(JudgingStart, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
     row(JudgingStart, HistoryStale, FENCING, "The primary was touched since its history was collected: find out by whom; resume collects again."),
-    row(JudgingStart, ClaimLost, FENCING, CLAIM),
+    row(JudgingStart, ClaimLost, HALTED, CLAIM),
     row(JudgingStart, LineLost, FENCING, LINE),
     row(JudgingStart, Interrupted, FENCING, STOPPED_BY_HAND),
     row(JudgingStart, Resumed, BarringPrimary, AGAIN),
@@ -137,14 +137,16 @@ pub const ROWS: &[Row] = &[
 
     row(LookingAtBackup, BackupRuns, Watching, "The start did run."),
     row(LookingAtBackup, BackupStands, JudgingRestart, "The backup does not run and is barred: judge again before another start."),
-    row(LookingAtBackup, ClaimLost, STARTING, CLAIM),
+    row(LookingAtBackup, StartFailed, HaltingBackup, "Something lives there and it is not the unit as it was started: no way back, stop and bar it."),
+    row(LookingAtBackup, ClaimLost, HaltingBackup, "This run does not hold the backup any more, so it cannot bar it as its own: it is stopped and barred, which asks for no claim."),
     row(LookingAtBackup, LineLost, STARTING, LINE),
     row(LookingAtBackup, Resumed, LookingAtBackup, "Looking is repeatable."),
 
     row(JudgingRestart, StartAllowed, StartingBackup, "Judged afresh, and the fence still holds."),
     row(JudgingRestart, StartForbidden, HaltingBackup, "A start was tried before, so there is no way back: both stay barred."),
+    row(JudgingRestart, BackupHasRun, LookingAtBackup, "A start that was asked for has come late, or somebody else's did: look before anything else."),
     row(JudgingRestart, HistoryStale, HaltingBackup, "The primary was touched since its history was collected, and a start was tried: both stay barred, a new run collects again."),
-    row(JudgingRestart, ClaimLost, STARTING, CLAIM),
+    row(JudgingRestart, ClaimLost, HaltingBackup, "Someone else acts on these hosts and a start was tried: the backup is stopped and barred, which asks for no claim."),
     row(JudgingRestart, LineLost, STARTING, LINE),
     row(JudgingRestart, Resumed, LookingAtBackup, "Time has passed: look again."),
 
@@ -163,13 +165,13 @@ pub const ROWS: &[Row] = &[
 
     row(RebarringBackup, BackupBarred, RestoringPrimary, "The backup cannot sign: the primary may."),
     row(RebarringBackup, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
-    row(RebarringBackup, ClaimLost, RESTORING, CLAIM),
+    row(RebarringBackup, ClaimLost, HALTED, CLAIM),
     row(RebarringBackup, LineLost, RESTORING, LINE),
     row(RebarringBackup, Resumed, RebarringBackup, "Barring is repeatable."),
 
     row(RestoringPrimary, PrimaryRestored, Releasing(Restored), "The primary's validator was read back as running."),
     row(RestoringPrimary, PrimaryLeftStopped, HALTED, "The primary did not sign before this run and is left as it is."),
-    row(RestoringPrimary, ClaimLost, RESTORING, CLAIM),
+    row(RestoringPrimary, ClaimLost, HALTED, CLAIM),
     row(RestoringPrimary, LineLost, RESTORING, LINE),
     row(RestoringPrimary, Resumed, RebarringBackup, "The backup is made sure of again first."),
 
@@ -189,8 +191,8 @@ pub const ROWS: &[Row] = &[
     row(Releasing(Restored), ClaimsReleased, Ended(Restored), "The primary signs again."),
     row(Releasing(Restored), LineLost, Ended(Restored), "The primary signs again; a claim was left behind and is named in the report."),
     row(Releasing(Restored), Resumed, Releasing(Restored), "Releasing is repeatable."),
-    row(HALTED, ClaimsReleased, Ended(Outcome::Parked), "The backup is barred; what was seen of the primary is in the report."),
-    row(HALTED, LineLost, Ended(Outcome::Parked), "The backup is barred; a claim was left behind and is named in the report."),
+    row(HALTED, ClaimsReleased, Ended(Outcome::Parked), "Over; what was seen of the hosts is in the report."),
+    row(HALTED, LineLost, Ended(Outcome::Parked), "Over; a claim was left behind and is named in the report."),
     row(HALTED, Resumed, HALTED, "Releasing is repeatable."),
     row(Releasing(Refused), ClaimsReleased, Ended(Refused), "Nothing was changed."),
     row(Releasing(Refused), LineLost, Ended(Refused), "Nothing was changed but the claim, which was left behind and is named in the report."),
