@@ -41,14 +41,12 @@ pub const ROWS: &[Row] = &[
     row(Preflight, PreflightPassed, Claiming, "Every guard passed; nothing has been touched yet."),
     row(Preflight, PreflightRefused, Ended(Refused), "A guard refused or could not tell; nothing was touched."),
     row(Preflight, AlreadyDone, Ended(Completed), "Both hosts show this hand-over finished; there is nothing to do."),
-    row(Preflight, LineLost, Ended(Refused), "A host does not answer; nothing was touched."),
     row(Preflight, Interrupted, Ended(Refused), "Stopped on request; nothing was touched."),
     row(Preflight, Resumed, Preflight, "Nothing had been touched: look again."),
 
     row(CheckingAgain, PreflightPassed, Claiming, "Every guard passed, with fresh evidence."),
     row(CheckingAgain, PreflightRefused, Releasing(Refused), "A guard refuses now; a claim that was written is taken away."),
     row(CheckingAgain, AlreadyDone, Releasing(Refused), "Another run has handed over in between; a claim that was written is taken away."),
-    row(CheckingAgain, LineLost, Releasing(Refused), "A host does not answer; a claim that was written is taken away."),
     row(CheckingAgain, Interrupted, Releasing(Refused), "Stopped on request; a claim that was written is taken away."),
     row(CheckingAgain, Resumed, CheckingAgain, "Looking is repeatable."),
 

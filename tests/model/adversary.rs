@@ -5,8 +5,9 @@ use failover::protocol::{Event, State, command};
 
 use crate::coordinator::{Asked, Fate, Work};
 use crate::evidence::{Judge, SURROUNDINGS};
+use crate::journal::{append, resumed};
 use crate::mutants::{HostRule, Knobs};
-use crate::properties::{acts, told, two_runs};
+use crate::persons::{by_hand, expire, lift};
 use crate::world::{Batch, Coord, Flaw, Life, Power, Unit, World};
 
 /// A kind of adversity, to be switched on by itself or with others.
@@ -22,7 +23,7 @@ pub enum Adversity {
     Power,
     /// The validator dies and is restarted by the service manager.
     Restart,
-    /// A person starts and stops units, takes a claim away.
+    /// A person starts and stops units, takes a claim or a lock away.
     Person,
     /// A person runs a validator by hand, past the gate.
     ByHand,
@@ -71,6 +72,7 @@ pub enum Move {
     PersonStarts(u8),
     PersonStops(u8),
     ClaimRemoved(u8),
+    LockRemoved(u8),
     ByHand(u8),
     Flawed(Flaw),
 }
@@ -343,6 +345,7 @@ impl<'a> Moves<'a> {
             self.moved(world, Move::PowerCut(number), |next| next.power_cut(at));
             self.moved(world, Move::Freeze(number), |next| {
                 next.hosts[at].power = Power::Frozen;
+                next.stood_still = true;
             });
         }
         if self.is_on(Adversity::Restart) && host.unit == Unit::Running {
@@ -364,78 +367,14 @@ impl<'a> Moves<'a> {
                     next.claim_removed = true;
                 });
             }
+            if host.lock != 0 {
+                self.moved(world, Move::LockRemoved(number), |next| lift(next, at));
+            }
         }
         if self.is_on(Adversity::ByHand) && !host.stray && host.unit != Unit::Running {
             self.moved(world, Move::ByHand(number), |next| by_hand(next, at));
         }
     }
-}
-
-/// Time passes: every proof runs out, and with it what the network still holds; only a host that is frozen keeps it.
-fn expire(world: &mut World, deadline: bool) {
-    for coord in &mut world.coords {
-        (coord.fence, coord.backup_fence) = (None, None);
-    }
-    let hosts = world.hosts;
-    world.late = world
-        .late
-        .filter(|late| !deadline || hosts[usize::from(late.host)].power == Power::Frozen);
-}
-
-/// Somebody types the validator's command line. No gate stands before that. Where nothing can prevent what follows, it is
-/// excused:
-///
-/// * the other host is able to sign, or about to be, at its next boot at the latest;
-/// * the other host is being started behind a look at this one that has been made;
-/// * the database behind it lacks what the other host signed;
-/// * a run hands over to this host and does not know what its database has to look like, since the answer of an import was
-///   lost, or since nothing was collected yet.
-fn by_hand(world: &mut World, at: usize) {
-    let (host, other) = (world.hosts[at], world.hosts[1 - at]);
-    let coming = matches!(other.unit, Unit::Starting | Unit::Restarting) || other.starts_at_boot();
-    let old = host.db.iter().any(|floor| *floor < other.signed);
-    let runs = world.coords.iter().any(|coord| {
-        let starts = coord.state == State::StartingBackup || coord.learnt == Some(Event::StartAllowed);
-        let restores = coord.state == State::RestoringPrimary || coord.learnt == Some(Event::BackupBarred);
-        let unknown = acts(coord.state) && coord.backup_print.is_none();
-        (starts && coord.primary() == at) || ((restores || unknown) && coord.backup() == at)
-    });
-    let on_its_way = world.late.is_some_and(|late| {
-        let starts = matches!(late.batch, Batch::StartBackup | Batch::Restore { .. });
-        starts && usize::from(late.host) != at
-    });
-    world.excused |= other.able() || coming || old || runs || on_its_way;
-    world.hosts[at].stray = true;
-}
-
-/// The event goes into the journal, and the shipping `step` says where it leads.
-pub fn append(knobs: &Knobs, world: &mut World, at: usize, event: Event) -> State {
-    let from = world.coords[at].state;
-    let Ok(to) = knobs.step(from, event) else {
-        world.break_("the table has no row for what was learnt");
-        return from;
-    };
-    let coord = &mut world.coords[at];
-    (coord.state, coord.learnt) = (to, None);
-    coord.displaced =
-        event == Event::ClaimLost || (coord.displaced && matches!(to, State::Releasing(_) | State::Ended(_)));
-    told(world, at, event);
-    two_runs(world);
-    if matches!(to, State::Parked(_) | State::Ended(_)) {
-        world.coords[at].gone();
-    }
-    to
-}
-
-/// A new process takes the run over. None: there is no row for it.
-pub fn resumed(knobs: &Knobs, world: &World, at: usize, event: Event) -> Option<World> {
-    let coord = world.coords[at];
-    knobs.step(coord.state, event).ok()?;
-    let mut next = *world;
-    next.coords[at].life = Life::Working;
-    next.coords[at].known = world.hosts.map(|host| host.power == Power::On);
-    append(knobs, &mut next, at, event);
-    Some(next)
 }
 
 fn small(number: usize) -> u8 {

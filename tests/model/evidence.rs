@@ -42,13 +42,16 @@ struct Question {
     coord: Coord,
 }
 
+/// Floors of both keys.
+type Both = [u8; 2];
+
 /// Asks the shipping code, and remembers its answers.
 #[derive(Default)]
 pub struct Judge {
     readings: RefCell<HashMap<Host, Read>>,
     bars: RefCell<HashMap<Host, bool>>,
     judgements: RefCell<HashMap<Question, Judged>>,
-    merges: RefCell<HashMap<([u8; 2], [u8; 2]), ([u8; 2], [u8; 2])>>,
+    merges: RefCell<HashMap<(Both, Both), (Both, Both)>>,
 }
 
 impl Judge {
@@ -357,6 +360,11 @@ pub const SURROUNDINGS: &[(&str, Break)] = &[
             it.remove(&key(1));
         }
     }),
-    ("keys-covered", |e| { e.policy.keys.insert(key(3)); }),
+    ("keys-covered", |e| {
+        e.policy.keys.insert(key(3));
+        if let Some(it) = known(&mut e.backup.beacon).and_then(|it| known(&mut it.validators)) {
+            it.extend(it.get(&key(1)).cloned().map(|status| (key(3), status)));
+        }
+    }),
     ("history-not-ahead", |e| syncing(e, |it| it.head_slot = 3_200)),
 ];

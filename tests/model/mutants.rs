@@ -25,6 +25,18 @@ pub enum Weak {
     NoBackupPrint,
 }
 
+impl Weak {
+    pub const ALL: [Weak; 7] = [
+        Weak::UnknownIsStopped,
+        Weak::OneReading,
+        Weak::NoMerge,
+        Weak::NoReadBack,
+        Weak::NoSecondJudgement,
+        Weak::NoBackupProof,
+        Weak::NoBackupPrint,
+    ];
+}
+
 /// A rule that the hosts keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostRule {
@@ -42,6 +54,17 @@ pub enum HostRule {
     Deadline,
 }
 
+impl HostRule {
+    pub const ALL: [HostRule; 6] = [
+        HostRule::Claim,
+        HostRule::Generation,
+        HostRule::Stands,
+        HostRule::Unchanged,
+        HostRule::BrokenBatch,
+        HostRule::Deadline,
+    ];
+}
+
 /// A part of what is read of a host that is not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blind {
@@ -56,6 +79,20 @@ pub enum Blind {
     Expiry,
 }
 
+impl Blind {
+    pub const ALL: [Blind; 9] = [
+        Blind::UnitState,
+        Blind::Cgroup,
+        Blind::Processes,
+        Blind::Lock,
+        Blind::LockId,
+        Blind::Gate,
+        Blind::Disablement,
+        Blind::Fingerprint,
+        Blind::Expiry,
+    ];
+}
+
 /// What is different from the program as it ships: nothing, or one thing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Knobs {
@@ -63,6 +100,8 @@ pub struct Knobs {
     pub guard: Option<&'static str>,
     pub weak: Option<Weak>,
     pub rule: Option<HostRule>,
+    /// A second one, where the first has another behind it that does the same.
+    pub rule_too: Option<HostRule>,
     pub blind: Option<Blind>,
 }
 
@@ -84,7 +123,7 @@ impl Knobs {
     }
 
     pub fn without(&self, rule: HostRule) -> bool {
-        self.rule == Some(rule)
+        self.rule == Some(rule) || self.rule_too == Some(rule)
     }
 
     pub fn unknown_is_stopped(&self) -> bool {
@@ -136,8 +175,8 @@ impl Knobs {
                 unit.sub_state = "dead".to_owned();
                 unit.main_pid = 0;
             }
-            Some(Blind::Cgroup) => unit.cgroup_pids.clear(),
-            Some(Blind::Processes) => processes.validator.clear(),
+            Some(Blind::Cgroup) => unit.cgroup_pids.retain(|pid| *pid == unit.main_pid),
+            Some(Blind::Processes) => processes.validator.retain(|it| it.pid == unit.main_pid),
             Some(Blind::Lock) => {
                 bar.lock.get_or_insert_with(|| "barred".to_owned());
                 bar.lock_id.get_or_insert_with(|| "lock-0".to_owned());

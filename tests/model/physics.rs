@@ -2,12 +2,16 @@
 //! with the conditions that they have there. Must never know which run is in the right: a host does what it is asked,
 //! unless its claim, its standing or its generation forbid it.
 
+use failover::protocol::State;
+
 use crate::mutants::{HostRule, Knobs};
 use crate::world::{Batch, Flaw, Host, LAST_SLOT, Paper, Power, Unit, World};
 
 pub const TWO_SIGNERS: &str = "P1 two hosts are able to sign";
 pub const NO_HISTORY: &str = "P2 a host may sign without the history of the other";
 pub const LOWER_FLOOR: &str = "P4 a floor fell";
+pub const OVER: &str = "P8 a run that is over starts a validator";
+pub const GENERATION: &str = "P8 a generation fell";
 
 /// What a host said to a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +162,11 @@ impl World {
         if self.hosts[at].claim != run && !knobs.without(HostRule::Claim) {
             return Said::NoClaim;
         }
+        let over = matches!(self.coords[coord].state, State::Ended(_));
+        let rests = self.hosts[at].unit == Unit::Rest;
+        if over && rests && !self.stood_still && matches!(batch, Batch::StartBackup | Batch::Restore { .. }) {
+            self.break_(OVER);
+        }
         self.coords[coord].acted |= !matches!(batch, Batch::Pack | Batch::Archive);
         match batch {
             Batch::Claim | Batch::Release | Batch::Halt => Said::Done,
@@ -191,11 +200,15 @@ impl World {
         if host.paper.generation > generation && !knobs.without(HostRule::Generation) {
             return false;
         }
+        let fell = host.paper.generation > generation;
         host.paper = Paper {
             generation,
             signer,
             run: u8::try_from(coord + 1).unwrap_or(u8::MAX),
         };
+        if fell {
+            self.break_(GENERATION);
+        }
         true
     }
 
@@ -261,7 +274,7 @@ impl World {
     pub fn judge_hosts(&mut self) {
         let by_unit = |host: &Host| host.able() && matches!(host.unit, Unit::Running | Unit::Left);
         let able = if self.excused { by_unit } else { Host::able };
-        if self.hosts.iter().all(able) {
+        if !self.lifted && self.hosts.iter().all(able) {
             self.break_(TWO_SIGNERS);
         }
     }

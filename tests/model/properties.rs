@@ -2,7 +2,7 @@
 //! history, floors) are in `physics`. Must never excuse a coordinator: only a host that somebody else changed since it was
 //! looked at.
 
-use failover::protocol::{Event, Outcome, Parking, State};
+use failover::protocol::{Outcome, Parking, State};
 
 use crate::world::{Host, Unit, World};
 
@@ -19,12 +19,18 @@ pub const PROPERTIES: [(&str, &str); 8] = [
         "whoever becomes able to sign holds floors at least as high as everything the other signed, for every key",
     ),
     ("P4", "no import and no put-back lowers a floor"),
-    ("P5", "an outcome is true when it is told"),
+    (
+        "P5",
+        "an outcome is true when it is told, but for what somebody changed since it was looked at",
+    ),
     (
         "P7",
         "no judgement passes over a fault of the surroundings that a guard is for",
     ),
-    ("P8", "two runs never act on one pair"),
+    (
+        "P8",
+        "two runs never act on one pair, a run that is over starts nothing, a generation never falls",
+    ),
     ("table", "whatever is learnt has a row where it is learnt"),
     (
         "way out",
@@ -33,20 +39,18 @@ pub const PROPERTIES: [(&str, &str); 8] = [
 ];
 
 /// Whether what is told now is so. What somebody changed since it was looked at is not held against the run.
-pub fn told(world: &mut World, at: usize, event: Event) {
+pub fn told(world: &mut World, at: usize) {
     let coord = world.coords[at];
     let (primary, backup) = (world.hosts[coord.primary()], world.hosts[coord.backup()]);
     let runs = |host: Host| host.unit == Unit::Running;
     let fenced = |host: Host| host.barred() && !host.able();
     let same = coord.quiet;
-    // Behind the last look at the backup somebody may run it by hand.
-    let stands = fenced(backup) || (world.excused && backup.stray && backup.barred());
+    // Behind the last look at the backup somebody may run it by hand, or take its lock away.
+    let by_hand = world.excused && backup.stray && backup.barred();
+    let stands = fenced(backup) || by_hand || (world.lifted && backup.lock == 0);
     let so = match coord.state {
-        State::Ended(Outcome::Completed) if event == Event::AlreadyDone => {
-            !same || (runs(backup) && fenced(primary))
-        }
-        State::Ended(Outcome::Completed) => coord.started && (!same || (runs(backup) && fenced(primary))),
-        State::Ended(Outcome::Unconfirmed) => coord.started && (!same || runs(backup)),
+        State::Ended(Outcome::Completed) => !same || (runs(backup) && fenced(primary)),
+        State::Ended(Outcome::Unconfirmed) => !same || runs(backup),
         State::Ended(Outcome::Restored) => !coord.started && (!same || (runs(primary) && stands)),
         State::Ended(Outcome::Refused) => !coord.acted,
         State::Ended(Outcome::Parked) => !same || stands || coord.displaced,

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use failover::protocol::{Event, State, command};
 
-use crate::adversary::{append, resumed};
 use crate::coordinator::{Fate, Work};
 use crate::evidence::Judge;
+use crate::journal::{append, resumed};
 use crate::mutants::Knobs;
 use crate::properties::{LEFT_CLAIM, TRAP};
 use crate::world::{Flaw, Life, Power, Unit, World};
@@ -99,6 +99,10 @@ impl<'a> Quiet<'a> {
             },
             (Life::Working, Some(event)) => {
                 append(self.knobs, world, at, event);
+                true
+            }
+            (Life::Working, None) if coord.state == State::Watching && step > LONGEST / 2 => {
+                *world = Work::watched_long_enough(self.judge, self.knobs, *world, at);
                 true
             }
             (Life::Working, None) => match command(coord.state) {

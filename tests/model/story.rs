@@ -48,6 +48,7 @@ pub fn said(world: &World, by: &Move) -> String {
         Move::PersonStarts(at) => format!("{}: somebody says systemctl start", name(*at)),
         Move::PersonStops(at) => format!("{}: somebody says systemctl stop", name(*at)),
         Move::ClaimRemoved(at) => format!("{}: somebody removes the claim", name(*at)),
+        Move::LockRemoved(at) => format!("{}: somebody removes the lock", name(*at)),
         Move::ByHand(at) => format!("{}: somebody runs the validator by hand", name(*at)),
         Move::Flawed(flaw) => format!("from now on: {flaw:?}"),
     }

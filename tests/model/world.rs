@@ -4,6 +4,8 @@
 
 use failover::protocol::{Event, State};
 
+pub use crate::letters::{Batch, Late};
+
 /// Whether a machine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Power {
@@ -127,37 +129,6 @@ pub struct Coord {
     pub displaced: bool,
 }
 
-/// What is asked of a host and changes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Batch {
-    Claim,
-    Bar,
-    Stop,
-    Pack,
-    Archive,
-    /// Floors (0: not named), into exactly the database that looks like this.
-    Import {
-        document: [u8; 2],
-        into: [u8; 2],
-    },
-    PutBack,
-    StartBackup,
-    BarAndStop,
-    Halt,
-    Restore {
-        enable: bool,
-    },
-    Release,
-}
-
-/// A batch that was given up and is still on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Late {
-    pub host: u8,
-    pub coord: u8,
-    pub batch: Batch,
-}
-
 /// What is wrong with the world, at most one thing at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flaw {
@@ -195,6 +166,10 @@ pub struct World {
     pub flaw: Flaw,
     /// Somebody has run a validator by hand where no software can prevent it: what follows is excused.
     pub excused: bool,
+    /// Somebody has taken a lock away where no software can prevent what follows.
+    pub lifted: bool,
+    /// A host was frozen, and its clock with it: what it had been asked has no deadline there (docs/safety.md).
+    pub stood_still: bool,
     /// Somebody took a claim away by hand.
     pub claim_removed: bool,
     /// A claim arrived late: its run may be over, and the next run from its desk takes it away.
@@ -207,23 +182,6 @@ pub struct World {
 
 /// The last slot that the clock comes to.
 pub const LAST_SLOT: u8 = 3;
-
-impl Batch {
-    /// Whether the program asks it again when no answer comes (`Patience::Retry`).
-    pub fn is_repeated(self) -> bool {
-        match self {
-            Batch::Claim | Batch::Bar | Batch::Stop | Batch::BarAndStop | Batch::Halt | Batch::Release => {
-                true
-            }
-            Batch::Pack
-            | Batch::Archive
-            | Batch::Import { .. }
-            | Batch::PutBack
-            | Batch::StartBackup
-            | Batch::Restore { .. } => false,
-        }
-    }
-}
 
 impl Host {
     /// Whether something on it can sign, now or when it thaws.
@@ -362,6 +320,8 @@ impl World {
             clock: 2,
             flaw: Flaw::None,
             excused: false,
+            lifted: false,
+            stood_still: false,
             claim_removed: false,
             late_claim: false,
             budget,
