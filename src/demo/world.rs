@@ -3,7 +3,7 @@
 //! looked at: `World::with` is the only way in.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::chain::Chain;
 use super::database::{Database, Records};
+use super::gate::Gate;
 use super::host::{Around, Link, SimHost, Timing};
 use super::referee::{Period, Referee, Verdict};
 use crate::transport::{Broken, Call, Op, Output};
@@ -117,6 +118,7 @@ pub struct World {
     poll: Duration,
     inside: Mutex<Inside>,
     killed: watch::Sender<u64>,
+    gate: OnceLock<Arc<dyn Gate>>,
 }
 
 impl World {
@@ -154,6 +156,7 @@ impl World {
             starts_at: config.starts_at,
             inside: Mutex::new(inside),
             killed: watch::Sender::new(0),
+            gate: OnceLock::new(),
         })
     }
 
@@ -188,6 +191,20 @@ impl World {
     /// Arms a trigger.
     pub fn arm(&self, trigger: Trigger) {
         self.lock().triggers.push(trigger);
+    }
+
+    /// From now on every question that comes over a real line passes here. Only the first gate is taken.
+    pub fn guard(&self, gate: Arc<dyn Gate>) {
+        // A second gate would leave it open which of the two has seen a question.
+        let _ = self.gate.set(gate);
+    }
+
+    /// Whether a question may go on; always, where nobody stands.
+    pub async fn passes(&self, host: usize, when: When, asked: &[Op]) -> bool {
+        match self.gate.get() {
+            Some(gate) => gate.passes(host, when, asked).await,
+            None => true,
+        }
     }
 
     /// One call inside a batch, in which an earlier call may have failed.
