@@ -6,6 +6,7 @@ pub mod evidence;
 mod history;
 mod hosts;
 mod judge;
+mod reading;
 
 pub use evidence::{
     Bar, Beacon, Claim, Disk, Evidence, Execution, FenceReading, Generation, Genesis, HostEvidence, Identity,
@@ -14,6 +15,7 @@ pub use evidence::{
 };
 pub use history::keys_of;
 pub use judge::{Finding, Life, blocking, judge, life, stands_barred};
+pub use reading::{Reading, fence_reading, reading_of};
 
 /// When a guard is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::memory::Moment;
 use super::{Done, FenceProof, Happened, World};
 use crate::clients::Install;
-use crate::guards::{FenceReading, Generation, HostEvidence, Life, Role, Verdict, life, stands_barred};
+use crate::guards::{FenceReading, Generation, Reading, Role, Verdict, reading_of, stands_barred};
 use crate::observe::{Host, Patience, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Reply, TransportError};
@@ -161,48 +161,6 @@ pub(super) async fn stop_primary(world: &mut World) -> Done {
         why,
         json!({ "asked_s": asked, "seconds": world.hosts.now_s() - asked }),
     ))
-}
-
-/// What one reading of a host says.
-pub(super) enum Reading {
-    /// Stopped, barred, and by whom it was read.
-    Positive(FenceReading),
-    /// The validator lives.
-    Alive(String),
-    /// Stopped, but not barred.
-    Unbarred(String),
-    /// Something could not be read.
-    Unknown(String),
-}
-
-/// Judges one reading.
-pub(super) fn reading_of(seen: &HostEvidence) -> Reading {
-    match life(seen) {
-        Life::Alive(why) => return Reading::Alive(why),
-        Life::Unknown(why) => return Reading::Unknown(why),
-        Life::Stopped(_) => {}
-    }
-    match stands_barred(seen) {
-        Verdict::Refuse(why) => return Reading::Unbarred(why),
-        Verdict::Unknown(why) => return Reading::Unknown(why),
-        Verdict::Pass(_) => {}
-    }
-    match fence_reading(seen) {
-        Ok(reading) => Reading::Positive(reading),
-        Err(why) => Reading::Unknown(why),
-    }
-}
-
-/// What a later reading of a host that stands is compared with.
-pub(super) fn fence_reading(seen: &HostEvidence) -> Result<FenceReading, String> {
-    let (identity, unit, bar) = (seen.identity.known()?, seen.unit.known()?, seen.bar.known()?);
-    let lock_id = bar.lock_id.clone().ok_or("which lock it is was not read")?;
-    Ok(FenceReading {
-        machine_id: identity.machine_id.clone(),
-        boot_id: identity.boot_id.clone(),
-        main_start_us: unit.main_start_us,
-        lock_id,
-    })
 }
 
 /// How proving a host's stop ended.

@@ -115,18 +115,6 @@ impl FenceProof {
     }
 }
 
-impl FenceReading {
-    /// Whether a later reading is of the same machine, and shows no start of the unit since this one.
-    pub fn holds(&self, later: &FenceReading) -> bool {
-        let since = if self.boot_id == later.boot_id {
-            self.main_start_us
-        } else {
-            0
-        };
-        self.machine_id == later.machine_id && later.main_start_us <= since && self.lock_id == later.lock_id
-    }
-}
-
 /// What the run has found out in this process.
 #[derive(Debug, Default)]
 pub struct Memory {

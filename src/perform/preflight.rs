@@ -2,12 +2,11 @@
 
 use serde_json::json;
 
-use super::fence::fence_reading;
 use super::{Done, Found, Happened, World};
 use crate::config::Plan;
 use crate::guards::{
-    Evidence, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, judge, keys_of, life,
-    stands_barred,
+    Evidence, Finding, HostEvidence, Life, RunEvidence, Stage, Verdict, blocking, fence_reading, judge,
+    keys_of, life, stands_barred,
 };
 use crate::observe::{Hosts, Patience, Scope, discover, evidence};
 use crate::protocol::Event;

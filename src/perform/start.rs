@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::fence::{Proof, Reading, bar_calls, generation_call, held, install, mine, prove, reading_of};
+use super::fence::{Proof, bar_calls, generation_call, held, install, mine, prove};
 use super::history::held_by_backup;
 use super::{Done, FenceProof, Happened, Moment, World};
-use crate::guards::{Finding, Life, Role, RunEvidence, Stage, blocking, judge, life};
+use crate::guards::{Finding, Life, Reading, Role, RunEvidence, Stage, blocking, judge, life, reading_of};
 use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
@@ -269,6 +269,7 @@ pub(super) async fn look_at_backup(world: &mut World) -> Done {
     }
     let (batch, first) = bar_calls(world, host)?;
     let reply = world.hosts.ask(Role::Backup, &batch, 10, Patience::Retry).await?;
+    held(host, &reply)?;
     match reading_of(&read_reading(host, &reply, first)) {
         Reading::Positive(_) => Ok(Happened::new(
             Event::BackupStands,

@@ -4,11 +4,9 @@
 
 use serde_json::json;
 
-use super::fence::{
-    Proof, Reading, bar_calls, generation_call, held, install, lock_text, mine, prove, reading_of,
-};
+use super::fence::{Proof, bar_calls, generation_call, held, install, lock_text, mine, prove};
 use super::{Done, FenceProof, Happened, World};
-use crate::guards::{FenceReading, Life, Role, life};
+use crate::guards::{FenceReading, Life, Reading, Role, life, reading_of};
 use crate::observe::{Patience, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Call, Op};

@@ -7,11 +7,11 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use super::cross_check::{Checked, CrossCheck};
-use super::fence::{Reading, bar_calls, install, reading_of};
+use super::fence::{bar_calls, install};
 use super::inclusion::on_chain;
 use super::{Done, Found, Happened, World};
 use crate::clients::Install;
-use crate::guards::{HostEvidence, Role, Seen};
+use crate::guards::{HostEvidence, Reading, Role, Seen, reading_of};
 use crate::observe::{Patience, client, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Batch, Call, Op, Output};
