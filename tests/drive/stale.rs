@@ -94,7 +94,7 @@ async fn the_primary_signed_while_the_run_was_parked() {
 }
 
 /// Proves that a run which was parked while another coordinator (after the claims were removed by hand) has handed
-/// over does not touch either host when it is resumed or undone.
+/// over does not touch either host when it is resumed or undone, and is over itself then: its pair is free at its own desk.
 #[tokio::test(start_paused = true)]
 async fn another_desk_has_handed_over_meanwhile() {
     for event in [Event::Resumed, Event::UndoAsked] {
@@ -110,13 +110,25 @@ async fn another_desk_has_handed_over_meanwhile() {
         let other = rig.other_desk([30, 30]);
         assert_eq!(other.run("r2").await, COMPLETED, "{}", other.story("r2"));
         rig.pass(30).await;
+        // What the parked run itself has left there it may still take away.
+        for host in [A, B] {
+            rig.change(host, |host| {
+                host.files
+                    .remove_all(|path| path.starts_with("/var/lib/failover/work"));
+            });
+        }
         let before = (
             rig.snapshot(A),
             rig.look(B, |host| host.process.as_ref().map(|it| it.pid)),
         );
         let state = rig.resume_with("r1", event, How::default()).await.unwrap();
         println!("{}", rig.story("r1"));
-        assert!(matches!(state, State::Parked(_)), "{state}\n{}", rig.story("r1"));
+        assert_eq!(state, State::Ended(Outcome::Refused), "{}", rig.story("r1"));
+        assert!(
+            rig.events("r1").contains(&Event::FoundOver),
+            "{}",
+            rig.story("r1")
+        );
         let after = (
             rig.snapshot(A),
             rig.look(B, |host| host.process.as_ref().map(|it| it.pid)),
