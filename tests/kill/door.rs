@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use failover::demo::gate::Gate;
 use failover::demo::world::When;
 use failover::transport::Op;
+use tokio::sync::watch;
 
 use crate::records;
 
@@ -23,6 +24,8 @@ pub enum Shut {
     Answered(usize, usize),
     /// At the first question that finds so many entries in the journal.
     Entries(u32),
+    /// When the first question that finds so many entries in the journal was carried out; its answer is not sent.
+    CarriedAfter(u32),
 }
 
 /// A question that was carried out.
@@ -40,9 +43,19 @@ pub struct Question {
 pub struct Door {
     journal: PathBuf,
     inside: Mutex<Inside>,
+    held: watch::Sender<Held>,
+}
+
+/// What became of the one question that is to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    NotYet,
+    Waits,
+    MayGo,
 }
 
 struct Inside {
+    holds: Option<u32>,
     at: Shut,
     is_shut: bool,
     arrived: [usize; 2],
@@ -55,12 +68,30 @@ impl Door {
         Door {
             journal,
             inside: Mutex::new(Inside {
+                holds: None,
                 at: Shut::Never,
                 is_shut: false,
                 arrived: [0; 2],
                 questions: Vec::new(),
             }),
+            held: watch::Sender::new(Held::NotYet),
         }
+    }
+
+    /// The first question that finds so many entries in the journal waits at its host, as a slow network would keep it.
+    pub fn hold(&self, entries: u32) {
+        self.held.send_replace(Held::NotYet);
+        self.lock().holds = Some(entries);
+    }
+
+    /// Whether that question waits.
+    pub fn holds(&self) -> bool {
+        *self.held.borrow() == Held::Waits
+    }
+
+    /// Lets it go on.
+    pub fn let_go(&self) {
+        self.held.send_replace(Held::MayGo);
     }
 
     /// Opens it, counts from the beginning, and shuts at that point.
@@ -96,12 +127,12 @@ impl Door {
         if inside.is_shut {
             return false;
         }
-        let number = match when {
-            When::Before => {
-                inside.arrived[host] += 1;
-                inside.arrived[host] - 1
-            }
-            When::After => inside.arrived[host] - 1,
+        if when == When::Before {
+            inside.arrived[host] += 1;
+        }
+        // What a killed coordinator has left on its way is not counted among the questions of the next.
+        let Some(number) = inside.arrived[host].checked_sub(1) else {
+            return true;
         };
         if when == When::After {
             let asked = asked.to_vec();
@@ -116,6 +147,7 @@ impl Door {
                 let answered = done.any(|it| (it.host, it.number) == (at, wanted));
                 answered && (when, host, number) != (When::After, at, wanted)
             }
+            Shut::CarriedAfter(wanted) => when == When::After && records::entries(&self.journal) >= wanted,
             Shut::Entries(wanted) => when == When::Before && records::entries(&self.journal) >= wanted,
         };
         inside.is_shut = here;
@@ -126,6 +158,18 @@ impl Door {
 #[async_trait::async_trait]
 impl Gate for Door {
     async fn passes(&self, host: usize, when: When, asked: &[Op]) -> bool {
+        let holds = {
+            let mut inside = self.lock();
+            let here = inside
+                .holds
+                .is_some_and(|wanted| records::entries(&self.journal) >= wanted);
+            when == When::Before && here && inside.holds.take().is_some()
+        };
+        if holds {
+            self.held.send_replace(Held::Waits);
+            // The door lives as long as the stage.
+            let _ = self.held.subscribe().wait_for(|held| *held == Held::MayGo).await;
+        }
         self.judge(host, when, asked)
     }
 }

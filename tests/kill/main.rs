@@ -12,7 +12,10 @@
 
 mod door;
 mod hosts;
+mod lost;
 mod points;
 mod records;
 mod stage;
+mod stale;
 mod table;
+mod torn;

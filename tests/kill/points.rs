@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::door::{Question, Shut};
 use crate::hosts::Floors;
 use crate::records;
-use crate::stage::{B, HAND_OVER, RESUME, Stage};
+use crate::stage::{B, HAND_OVER, RESUME, Stage, Told};
 use crate::table::Table;
 
 /// A run that goes straight, and those that end otherwise.
@@ -119,33 +119,36 @@ async fn played(scene: Scene, at: At, seed: u64) -> (String, String) {
     panic!("{at:?} was never reached");
 }
 
-/// Goes on with the commands that the program prints until the run is over.
+/// Gives that command, then those that the program prints, until the run is over.
 pub async fn over(stage: &mut Stage, before: &Floors, first: &str) -> String {
-    let mut line = first.to_owned();
+    let mut told = stage.run(first).await;
+    if told.stderr.contains("there is nothing to resume") {
+        told = stage.run("failover report").await;
+        // A report says what came of a run, and ends with 0 itself.
+        let codes = [
+            ("completed", 0),
+            ("restored", 3),
+            ("parked", 4),
+            ("refused", 1),
+            ("unconfirmed", 6),
+        ];
+        let code = codes.iter().find(|(word, _)| told.json["outcome"] == *word);
+        told.code = code.map(|(_, code)| *code);
+    }
+    followed(stage, before, told).await
+}
+
+/// Goes on from what the program has said with the first command that it prints, until the run is over.
+pub async fn followed(stage: &mut Stage, before: &Floors, mut told: Told) -> String {
     let mut path = Vec::new();
     for _ in 0..5 {
-        let mut told = stage.run(&line).await;
-        if told.stderr.contains("there is nothing to resume") {
-            told = stage.run("failover report").await;
-            // A report says what came of a run, and ends with 0 itself.
-            let codes = [
-                ("completed", 0),
-                ("restored", 3),
-                ("parked", 4),
-                ("refused", 1),
-                ("unconfirmed", 6),
-            ];
-            let code = codes.iter().find(|(word, _)| told.json["outcome"] == *word);
-            told.code = code.map(|(_, code)| *code);
-        }
         stage.assert_safe(before);
         stage.assert_true(&told);
         path.push(told.json["state"].as_str().unwrap().to_owned());
-        let waits = path.last().is_some_and(|state| state.starts_with("Parked("));
-        if !waits {
+        if !told.waits() {
             return path.join(" > ");
         }
-        line = told.json["next"][0].as_str().unwrap().to_owned();
+        told = stage.run(&told.next()).await;
     }
     panic!("the printed commands lead nowhere: {path:?}\n{}", stage.story());
 }
@@ -214,6 +217,21 @@ async fn a_run_that_is_halted() {
         .await
         .print("killed in a run that is halted");
     assert_eq!(counts.keys().collect::<Vec<_>>(), ["Parked"]);
+}
+
+/// Proves that the first command which is printed after a halt leads to a hand-over, once what was in the way is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_on_from_a_halt() {
+    let mut stage = Scene::Halt.stage(90).await;
+    let before = stage.floors();
+    let told = stage.run(HAND_OVER).await;
+    stage.assert_true(&told);
+    assert_eq!(told.json["state"], "Parked", "{}", stage.story());
+    stage.change(B, |host| host.quirks.start_fails = false);
+    let done = stage.run(&told.next()).await;
+    stage.assert_safe(&before);
+    stage.assert_true(&done);
+    assert_eq!(done.code, Some(0), "{}", stage.story());
 }
 
 /// Proves the same at every question of the runs that end otherwise.

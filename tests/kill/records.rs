@@ -90,3 +90,62 @@ pub fn hangs_at(journal: &Path, seq: u32) -> bool {
         }
     }
 }
+
+/// The journal as one file, as `sqlite3 .backup` would write it.
+pub fn copy(journal: &Path) -> Vec<u8> {
+    let to = journal.with_extension("copy");
+    let sql = format!("VACUUM INTO '{}'", to.display());
+    open(journal).unwrap().execute_batch(&sql).unwrap();
+    let bytes = std::fs::read(&to).unwrap();
+    std::fs::remove_file(&to).unwrap();
+    bytes
+}
+
+/// Puts a copy in the journal's place, cut back to the first so many entries of its newest run: what a copy would have held
+/// that was taken then.
+pub fn put_back(journal: &Path, copy: &[u8], kept: u32) {
+    for tail in ["", "-wal", "-shm"] {
+        let mut name = journal.as_os_str().to_owned();
+        name.push(tail);
+        // Not all of them need to be there.
+        let _ = std::fs::remove_file(name);
+    }
+    std::fs::write(journal, copy).unwrap();
+    let run = run(journal).unwrap();
+    let connection = open(journal).unwrap();
+    let mut statement = connection
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        .unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    let triggers: Vec<(String, String)> = rows.unwrap().map(Result::unwrap).collect();
+    drop(statement);
+    for (name, _) in &triggers {
+        connection.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
+    }
+    connection
+        .execute("DELETE FROM entries WHERE run = ?1 AND seq > ?2", (&run, kept))
+        .unwrap();
+    connection
+        .execute("UPDATE runs SET ended = NULL WHERE id = ?1", [&run])
+        .unwrap();
+    for (_, sql) in &triggers {
+        connection.execute_batch(sql).unwrap();
+    }
+    assert_eq!(entries(journal), kept);
+}
+
+/// Writes the log into the file, as the last program to close it would.
+pub fn checkpoint(journal: &Path) {
+    let connection = open(journal).unwrap();
+    let busy: i64 = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(busy, 0);
+}
+
+/// Keeps everybody else from writing, until it is dropped.
+pub fn lock(journal: &Path) -> Connection {
+    let connection = open(journal).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use failover::config::{Config, HostConfig};
@@ -29,7 +30,7 @@ pub const HAND_OVER: &str = "failover --primary val-a --backup val-b";
 pub const RESUME: &str = "failover resume";
 
 /// Longer than anything takes, also on a busy machine; whoever is not there by then hangs.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_secs(240);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -43,6 +44,7 @@ pub struct Stage {
     pub told: Vec<Told>,
     directory: TempDir,
     keys: TempDir,
+    processes: AtomicU32,
 }
 
 /// A command that came to its end.
@@ -56,6 +58,19 @@ pub struct Told {
     pub json: Value,
     /// Its standard error.
     pub stderr: String,
+}
+
+impl Told {
+    /// Whether its run waits for a person.
+    pub fn waits(&self) -> bool {
+        let state = self.json["state"].as_str();
+        state.is_some_and(|state| state.starts_with("Parked("))
+    }
+
+    /// The first command that it prints.
+    pub fn next(&self) -> String {
+        self.json["next"][0].as_str().unwrap().to_owned()
+    }
 }
 
 impl Stage {
@@ -83,6 +98,7 @@ impl Stage {
             told: Vec::new(),
             directory,
             keys,
+            processes: AtomicU32::new(0),
         };
         stage.configure();
         drop(Journal::open(&stage.journal()).unwrap());
@@ -97,6 +113,9 @@ impl Stage {
         config.chain.keys = self.demo.keys().to_vec();
         config.checks.count = 2;
         config.timeouts.retry_s = 3;
+        // Two dozen stages share a small machine: a line may be slow, and that is not what is tried here.
+        config.clock.max_offset_s = 30.0;
+        (config.timeouts.connect_s, config.timeouts.ask_s) = (120, 120);
         for host in self.demo.hosts() {
             let mut own = HostConfig {
                 address: host.destination.address.clone(),
@@ -119,6 +138,11 @@ impl Stage {
         self.directory.path().join("state")
     }
 
+    /// Where another coordinator keeps its state.
+    pub fn other_desk(&self) -> PathBuf {
+        self.directory.path().join("other-desk")
+    }
+
     /// The journal's file.
     pub fn journal(&self) -> PathBuf {
         self.state().join(FILE_NAME)
@@ -126,6 +150,13 @@ impl Stage {
 
     /// The program, as an operator's command line says it; what follows a `#` is for the reader.
     pub fn spawn(&self, line: &str) -> Process {
+        self.spawn_at(line, &self.state())
+    }
+
+    /// The same at another desk, which keeps its state elsewhere.
+    pub fn spawn_at(&self, line: &str, state: &Path) -> Process {
+        let number = self.processes.fetch_add(1, Ordering::Relaxed);
+        let says = ["stdout", "stderr"].map(|name| self.directory.path().join(format!("{number}.{name}")));
         let line = line.split('#').next().unwrap();
         let mut words = line.split_whitespace();
         assert_eq!(words.next(), Some("failover"), "{line}");
@@ -140,19 +171,26 @@ impl Stage {
             .env_clear()
             .env("HOME", self.directory.path())
             .env("XDG_STATE_HOME", self.directory.path())
-            .env("FAILOVER_STATE_DIR", self.state())
+            .env("FAILOVER_STATE_DIR", state)
             .stdin(Stdio::null())
-            .stdout(file(&self.directory.path().join("stdout")))
-            .stderr(file(&self.directory.path().join("stderr")));
+            .stdout(file(&says[0]))
+            .stderr(file(&says[1]));
         Process {
             child: command.spawn().unwrap(),
             line: line.trim().to_owned(),
+            says,
         }
     }
 
     /// Runs a command to its end.
     pub async fn run(&mut self, line: &str) -> Told {
-        let mut process = self.spawn(line);
+        let state = self.state();
+        self.run_at(line, &state).await
+    }
+
+    /// The same at another desk.
+    pub async fn run_at(&mut self, line: &str, state: &Path) -> Told {
+        let mut process = self.spawn_at(line, state);
         self.until(line, || process.ended().is_some()).await;
         self.over(process)
     }
@@ -190,13 +228,17 @@ impl Stage {
         assert!(there, "{what}: not within {HANGS:?}\n{}", self.story());
     }
 
-    fn over(&mut self, mut process: Process) -> Told {
-        let text = |name| std::fs::read_to_string(self.directory.path().join(name)).unwrap();
+    /// What a process that has ended has said.
+    pub fn over(&mut self, mut process: Process) -> Told {
+        let [out, err] = process
+            .says
+            .each_ref()
+            .map(|path| std::fs::read_to_string(path).unwrap());
         let told = Told {
             command: process.line.clone(),
             code: process.ended().and_then(|status| status.code()),
-            json: serde_json::from_str(&text("stdout")).unwrap_or(Value::Null),
-            stderr: text("stderr"),
+            json: serde_json::from_str(&out).unwrap_or(Value::Null),
+            stderr: err,
         };
         self.told.push(told.clone());
         told
@@ -219,6 +261,7 @@ impl Stage {
 pub struct Process {
     child: Child,
     line: String,
+    says: [PathBuf; 2],
 }
 
 impl Process {

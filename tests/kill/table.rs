@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How many points are on stage at once: they wait for readings and slots most of the time.
-const AT_ONCE: usize = 24;
+/// How many points are on stage at once, of all tests together: they wait for readings and slots most of the time.
+static ROOM: Semaphore = Semaphore::const_new(24);
 
 /// Points and what came of them, in the order of their numbers.
 #[derive(Default)]
@@ -25,12 +24,10 @@ impl Table {
         F: Future<Output = String> + Send + 'static,
     {
         let began = Instant::now();
-        let room = Arc::new(Semaphore::new(AT_ONCE));
         let mut playing = JoinSet::new();
         for (number, (point, play)) in points.into_iter().enumerate() {
-            let room = Arc::clone(&room);
             playing.spawn(async move {
-                let _place = room.acquire().await.unwrap();
+                let _place = ROOM.acquire().await.unwrap();
                 (number, point, play.await)
             });
         }
