@@ -161,9 +161,10 @@ impl SimTransport {
         let number = self.plan.number();
         let before = self.meet_fate(number, Phase::Before, batch).await?;
         let shell = self.reach(deadline).await?;
-        let late = match before {
-            Fate::Late(by) => Some(by),
-            _ => None,
+        let late = if let Fate::Late(by) = before {
+            Some(by)
+        } else {
+            None
         };
         let asked = Asked {
             until_cs: Some(shell.uptime_at(give_up)),
@@ -186,10 +187,11 @@ impl SimTransport {
         let mut reply = answered.await.map_err(|_| self.error(ErrorKind::Lost, true))?;
         tokio::time::sleep(self.latency / 2).await;
         let after = self.meet_fate(number, Phase::After, batch).await?;
-        match before {
-            Fate::LoseReply => return Err(self.error(ErrorKind::Lost, true)),
-            Fate::SwallowReply => std::future::pending().await,
-            _ => {}
+        if before == Fate::LoseReply {
+            return Err(self.error(ErrorKind::Lost, true));
+        }
+        if before == Fate::SwallowReply {
+            std::future::pending().await
         }
         for damage in [before, after] {
             reply = wire::damaged(reply, &damage).map_err(|kind| self.error(kind, true))?;

@@ -166,7 +166,11 @@ impl World {
             began: Instant::now(),
             starts_at: config.starts_at,
             inside: Mutex::new(inside),
-            turns: config.hosts.iter().map(|_| tokio::sync::Mutex::default()).collect(),
+            turns: config
+                .hosts
+                .iter()
+                .map(|_| tokio::sync::Mutex::default())
+                .collect(),
             killed: watch::Sender::new(0),
         })
     }

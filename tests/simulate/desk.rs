@@ -91,7 +91,13 @@ impl Desk {
         *self.marks.lock().unwrap() = Some(Marks::of(&self.rig));
         self.rig.begin(&self.run(), self.primary, self.backup);
         let names = &self.rig.names;
-        self.log.tell(&format!("{}: run {} {} -> {}", self.name, self.run(), names[self.primary], names[self.backup]));
+        self.log.tell(&format!(
+            "{}: run {} {} -> {}",
+            self.name,
+            self.run(),
+            names[self.primary],
+            names[self.backup]
+        ));
     }
 
     /// One process for the run; puts back what was taken from the journal.
@@ -114,7 +120,11 @@ impl Desk {
         let mut refused = 0;
         for _ in 0..7 {
             let fortune = Fortune::draw(&mut dice);
-            self.log.tell(&format!("{}: {} {fortune:?}", self.name, event.map_or("first process".to_owned(), |event: Event| event.name())));
+            self.log.tell(&format!(
+                "{}: {} {fortune:?}",
+                self.name,
+                event.map_or("first process".to_owned(), |event: Event| event.name())
+            ));
             self.process(event, &fortune).await;
             match self.state() {
                 Some(State::Ended(Outcome::Refused)) if refused < 2 => {
@@ -153,7 +163,8 @@ impl Desk {
     pub fn refuse_journal(&self) {
         self.log.tell("  the journal refuses to be written");
         self.log.struck("SQLite write failure");
-        let sql = "CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END";
+        let sql =
+            "CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END";
         let other = rusqlite::Connection::open(self.file(FILE_NAME)).unwrap();
         other.execute_batch(sql).unwrap();
     }

@@ -45,13 +45,22 @@ pub fn judge(rig: &Rig, desks: &[&Desk], beginning: &Beginning, clocks: &Clocks)
     }
     for first in &periods[0] {
         for second in &periods[1] {
-            let (first, second) = if first.from <= second.from { (first, second) } else { (second, first) };
+            let (first, second) = if first.from <= second.from {
+                (first, second)
+            } else {
+                (second, first)
+            };
             if first.until.is_some_and(|until| until <= second.from) {
                 continue;
             }
             let told = format!(
                 "OVERLAP {} ({:?}, since {:.3}) and {} ({:?}, since {:.3})",
-                first.host, first.cause, seconds(first.from), second.host, second.cause, seconds(second.from)
+                first.host,
+                first.cause,
+                seconds(first.from),
+                second.host,
+                second.cause,
+                seconds(second.from)
             );
             match overlap(rig, desks, first, second) {
                 Some(excuse) => log.excused(excuse, &told),
@@ -60,7 +69,13 @@ pub fn judge(rig: &Rig, desks: &[&Desk], beginning: &Beginning, clocks: &Clocks)
         }
     }
     for lacking in rig.world.with(|inside, _| inside.heights.lacking.clone()) {
-        let told = format!("WITHOUT HISTORY {} at {:.3} than {}: {}", lacking.host, seconds(lacking.at), lacking.than, lacking.what);
+        let told = format!(
+            "WITHOUT HISTORY {} at {:.3} than {}: {}",
+            lacking.host,
+            seconds(lacking.at),
+            lacking.than,
+            lacking.what
+        );
         if lacking.cause.past_gate() {
             log.excused(PAST_GATE, &told);
         } else {
@@ -77,7 +92,12 @@ fn seconds(at: Duration) -> f64 {
     at.as_secs_f64() - 1_800_000_000.0
 }
 
-fn forgiven(rig: &Rig, offence: &Offence, periods: &[Vec<Period>; 2], clocks: &Clocks) -> Option<&'static str> {
+fn forgiven(
+    rig: &Rig,
+    offence: &Offence,
+    periods: &[Vec<Period>; 2],
+    clocks: &Clocks,
+) -> Option<&'static str> {
     let past_gate = |message: &Message| {
         periods.iter().flatten().any(|period| {
             let within = period.from <= message.at && period.until.is_none_or(|until| message.at <= until);
@@ -87,10 +107,18 @@ fn forgiven(rig: &Rig, offence: &Offence, periods: &[Vec<Period>; 2], clocks: &C
     if past_gate(&offence.first) || past_gate(&offence.second) {
         return Some(PAST_GATE);
     }
-    let later = if offence.first.at <= offence.second.at { &offence.second } else { &offence.first };
+    let later = if offence.first.at <= offence.second.at {
+        &offence.second
+    } else {
+        &offence.first
+    };
     let host = rig.world.position(&later.host)?;
     let clocks = clocks.lock().unwrap();
-    let ahead_ms = clocks.iter().rev().find(|(it, at, _)| *it == host && *at <= later.at).map_or(0, |(_, _, ahead)| *ahead);
+    let ahead_ms = clocks
+        .iter()
+        .rev()
+        .find(|(it, at, _)| *it == host && *at <= later.at)
+        .map_or(0, |(_, _, ahead)| *ahead);
     (ahead_ms <= -1_000).then_some(SET_BACK)
 }
 
@@ -105,18 +133,30 @@ fn overlap(rig: &Rig, desks: &[&Desk], first: &Period, second: &Period) -> Optio
         Cause::Service | Cause::Beginning => Some(REVIVED),
         Cause::Lifted | Cause::ByHand => Some(JOINED),
         Cause::Coordinator => {
-            let (of, on) = (rig.world.position(&first.host)?, rig.world.position(&second.host)?);
+            let (of, on) = (
+                rig.world.position(&first.host)?,
+                rig.world.position(&second.host)?,
+            );
             let last = |desk: &&&Desk| {
                 let eyes = desk.eyes();
                 let eyes = eyes.lock().unwrap();
-                eyes.starts.iter().filter(|(host, at)| *host == on && *at <= second.from).map(|(_, at)| *at).max()
+                eyes.starts
+                    .iter()
+                    .filter(|(host, at)| *host == on && *at <= second.from)
+                    .map(|(_, at)| *at)
+                    .max()
             };
             let desk = desks.iter().max_by_key(last)?;
             let asked = last(&desk)?;
             let eyes = desk.eyes();
             let eyes = eyes.lock().unwrap();
             let judged = *eyes.judged.iter().filter(|at| **at <= asked).max()?;
-            let read = eyes.readings.iter().filter(|(host, at)| *host == of && *at <= asked).map(|(_, at)| *at).max()?;
+            let read = eyes
+                .readings
+                .iter()
+                .filter(|(host, at)| *host == of && *at <= asked)
+                .map(|(_, at)| *at)
+                .max()?;
             (read >= judged && first.from >= read).then_some(GAP)
         }
     }
@@ -145,13 +185,19 @@ fn ends(rig: &Rig, desks: &[&Desk]) {
     for desk in desks {
         match desk.state() {
             Some(State::Ended(_)) => {}
-            state => desk.log.wrong(&format!("TRAP {} rests in {state:?} on fair days", desk.run())),
+            state => desk
+                .log
+                .wrong(&format!("TRAP {} rests in {state:?} on fair days", desk.run())),
         }
     }
     for host in [0, 1] {
         if let Some(claim) = rig.look(host, |host| host.files.text("/var/lib/failover/claim.json")) {
             desks[0].log.reached("a claim was left behind on a host");
-            desks[0].log.tell(&format!("left on {}: {}", rig.names[host], claim.split(',').next().unwrap_or_default()));
+            desks[0].log.tell(&format!(
+                "left on {}: {}",
+                rig.names[host],
+                claim.split(',').next().unwrap_or_default()
+            ));
         }
     }
 }

@@ -128,7 +128,11 @@ fn plain(line: &str) -> String {
     let line = line.lines().next().unwrap_or_default();
     let words = line.split(' ').map(|word| {
         let stamp = word.len() > 20 && word.as_bytes().get(10) == Some(&b'T') && word.starts_with("20");
-        if stamp || word.contains("/.tmp") { "…" } else { word }
+        if stamp || word.contains("/.tmp") {
+            "…"
+        } else {
+            word
+        }
     });
     words.collect::<Vec<_>>().join(" ")
 }

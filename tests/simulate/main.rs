@@ -16,6 +16,7 @@ mod support;
 
 mod desk;
 mod judge;
+mod lasting;
 mod log;
 mod many;
 mod mishap;

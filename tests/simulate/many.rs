@@ -58,7 +58,10 @@ pub struct Outcome {
 /// Runs them all and prints what came of it.
 pub fn simulate(amount: Amount) -> Outcome {
     let began = Instant::now();
-    let (next, stop) = (AtomicU64::new(amount.first), AtomicU64::new(amount.first + amount.runs));
+    let (next, stop) = (
+        AtomicU64::new(amount.first),
+        AtomicU64::new(amount.first + amount.runs),
+    );
     let all = Mutex::new((Notes::default(), BTreeMap::new(), 0_u64));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -69,7 +72,8 @@ pub fn simulate(amount: Amount) -> Outcome {
                     if seed >= stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let notes = catch_unwind(AssertUnwindSafe(|| play(seed))).unwrap_or_else(|panic| panicked(&*panic));
+                    let notes = catch_unwind(AssertUnwindSafe(|| play(seed)))
+                        .unwrap_or_else(|panic| panicked(&*panic));
                     if amount.told {
                         println!("seed {seed}\n{}", notes.story);
                     }
@@ -79,7 +83,11 @@ pub fn simulate(amount: Amount) -> Outcome {
                     if !notes.wrong.is_empty() {
                         // Enough to work with: a thousand more say nothing new.
                         if all.1.is_empty() {
-                            println!("first failing seed {seed} after {} runs, {:.1} s", all.2, began.elapsed().as_secs_f64());
+                            println!(
+                                "first failing seed {seed} after {} runs, {:.1} s",
+                                all.2,
+                                began.elapsed().as_secs_f64()
+                            );
                         }
                         all.1.insert(seed, notes);
                         if all.1.len() >= 40 {
@@ -97,7 +105,10 @@ pub fn simulate(amount: Amount) -> Outcome {
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Notes {
-    let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
+    let text = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
     Notes {
         wrong: vec![format!("PANIC {}", text.unwrap_or_default())],
         ..Notes::default()
@@ -106,14 +117,25 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Notes {
 
 impl Outcome {
     fn print(&self, runs: u64, seconds: f64) {
-        println!("simulation: {runs} runs, {} coordinator processes, {} messages signed, {seconds:.1} s", self.notes.processes, self.notes.messages);
+        println!(
+            "simulation: {runs} runs, {} coordinator processes, {} messages signed, {seconds:.1} s",
+            self.notes.processes, self.notes.messages
+        );
         table("faults that struck", &self.notes.struck, |_| true);
-        table("came to rest", &self.notes.reached, |name| name.starts_with("rests in"));
+        table("came to rest", &self.notes.reached, |name| {
+            name.starts_with("rests in")
+        });
         table("states", &self.notes.reached, |name| name.starts_with("state"));
         table("events", &self.notes.reached, |name| name.starts_with("event"));
         table("noticed", &self.notes.reached, |name| name.starts_with("a claim"));
         table("excused", &self.notes.excused, |_| true);
-        let count = |word: &str| self.wrong.values().flat_map(|notes| &notes.wrong).filter(|wrong| wrong.starts_with(word)).count();
+        let count = |word: &str| {
+            self.wrong
+                .values()
+                .flat_map(|notes| &notes.wrong)
+                .filter(|wrong| wrong.starts_with(word))
+                .count()
+        };
         let all: usize = self.wrong.values().map(|notes| notes.wrong.len()).sum();
         println!("unsafe: {all}");
         println!("slashable messages: {}", count("SLASHABLE"));
@@ -129,7 +151,11 @@ impl Outcome {
 
     /// Nothing was wrong; and each kind of fault struck, each outcome was reached.
     pub fn demand(&self, few: bool) {
-        assert!(self.wrong.is_empty(), "failing seeds: {:?}", self.wrong.keys().collect::<Vec<_>>());
+        assert!(
+            self.wrong.is_empty(),
+            "failing seeds: {:?}",
+            self.wrong.keys().collect::<Vec<_>>()
+        );
         let _ = few;
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use failover::demo::host::unit::Active;
 use failover::demo::host::{Link, SimHost};
 use failover::demo::transport::Dice;
-use failover::demo::world::{Trigger, When, World};
 use failover::transport::{Call, Op};
 
 use crate::log::Log;
@@ -136,27 +135,30 @@ pub const PLACES: [fn(&Call) -> bool; 16] = [
 
 /// The places where [`PLACES`] asks a host that is the backup of the run; the others are asked of both, or the primary.
 pub const PLACE_NAMES: [&str; 16] = [
-    "claim", "generation", "bar", "stop", "stands", "archive", "pack", "put", "import", "settle", "unbar", "start",
-    "await_metric", "await_head", "release", "put_back",
+    "claim",
+    "generation",
+    "bar",
+    "stop",
+    "stands",
+    "archive",
+    "pack",
+    "put",
+    "import",
+    "settle",
+    "unbar",
+    "start",
+    "await_metric",
+    "await_head",
+    "release",
+    "put_back",
 ];
 
-fn is_import(call: &Call) -> bool {
+pub fn is_import(call: &Call) -> bool {
     call.op == Op::Run && call.args.iter().any(|arg| arg == "import")
 }
 
-fn is_export(call: &Call) -> bool {
-    call.op == Op::Run && call.args.iter().any(|arg| arg == "export")
-}
-
-fn writes(call: &Call) -> bool {
-    matches!(
-        call.op,
-        Op::Claim | Op::Generation | Op::Bar | Op::WorkDir | Op::Archive | Op::Pack | Op::Put | Op::Copy
-    )
-}
-
 /// Operations that a host may lack the command for, or take long over.
-const OPS: [Op; 12] = [
+pub const OPS: [Op; 12] = [
     Op::Unit,
     Op::Processes,
     Op::Bar,
@@ -170,29 +172,6 @@ const OPS: [Op; 12] = [
     Op::Put,
     Op::Generation,
 ];
-
-/// Whether a call is of the operation at a position of [`OPS`].
-const OF: [fn(&Call) -> bool; 12] = [
-    |call| call.op == Op::Unit,
-    |call| call.op == Op::Processes,
-    |call| call.op == Op::Bar,
-    |call| call.op == Op::Stop,
-    |call| call.op == Op::Start,
-    |call| call.op == Op::Http,
-    |call| call.op == Op::Run,
-    |call| call.op == Op::Pack,
-    |call| call.op == Op::Archive,
-    |call| call.op == Op::Fingerprint,
-    |call| call.op == Op::Put,
-    |call| call.op == Op::Generation,
-];
-
-/// A condition that lasts: it struck when the host is asked what it bears on.
-struct Lasting {
-    name: &'static str,
-    on: fn(&Call) -> bool,
-    holds: fn(&SimHost) -> bool,
-}
 
 impl Mishap {
     /// Draws one.
@@ -247,7 +226,8 @@ impl Mishap {
             Kind::SystemctlStart => (started(host, now), None),
             Kind::ByHand if host.process.is_none() => {
                 // Most wait through a doppelganger watch; some client or flag does not.
-                host.timing.by_hand_to_signing = Duration::from_millis(500 + dice.below(2) * dice.below(30_000));
+                host.timing.by_hand_to_signing =
+                    Duration::from_millis(500 + dice.below(2) * dice.below(30_000));
                 host.start_by_hand(now);
                 ("started by hand past the gate", Some(Ending::StopByHand))
             }
@@ -278,7 +258,14 @@ impl Mishap {
             }
             _ => {
                 self.spoil(host, dice);
-                ("", Some(if self.kind == Kind::ClockJump { Ending::ClockRight } else { Ending::Healed }))
+                (
+                    "",
+                    Some(if self.kind == Kind::ClockJump {
+                        Ending::ClockRight
+                    } else {
+                        Ending::Healed
+                    }),
+                )
             }
         }
     }
@@ -301,7 +288,9 @@ impl Mishap {
             Kind::DiskFull => host.disk_free = dice.below(2) * 4_000,
             Kind::Slow => {
                 let most = [2_000, 30_000, 100_000][dice.below(3) as usize];
-                host.quirks.slow.insert(OPS[op], Duration::from_millis(dice.below(most)));
+                host.quirks
+                    .slow
+                    .insert(OPS[op], Duration::from_millis(dice.below(most)));
             }
             Kind::ClockJump => {
                 let most = [400, 3_000, 40_000, 7_200_000][dice.below(4) as usize];
@@ -320,78 +309,16 @@ impl Mishap {
             _ => {}
         }
     }
-
-    /// Arms the counters of the conditions that last: each counts once, when it is in force and the host is asked.
-    pub fn arm_counters(self, world: &World, log: &Log) {
-        for lasting in self.lasting() {
-            let (log, host) = (log.clone(), self.host);
-            world.arm(Trigger {
-                host,
-                on: lasting.on,
-                when: When::Before,
-                action: Box::new(move |hosts, _| {
-                    if (lasting.holds)(&hosts[host]) {
-                        log.struck(lasting.name);
-                    }
-                }),
-                kills_coordinator: false,
-            });
-        }
-    }
-
-    fn lasting(self) -> Vec<Lasting> {
-        let one = |name, on, holds| vec![Lasting { name, on, holds }];
-        match self.kind {
-            Kind::ImportDropsKey => one("import drops a key", is_import, |host| {
-                host.quirks.import_drops_key.is_some()
-            }),
-            Kind::ExportFails => one("export fails", is_export, |host| host.quirks.export_fails),
-            Kind::StartFails => one("start fails", |call| call.op == Op::Start, |host| host.quirks.start_fails),
-            Kind::StopFails => one("stop fails", |call| call.op == Op::Stop, |host| host.quirks.stop_fails),
-            Kind::DatabaseDamaged => one("database damaged", |call| call.op == Op::Pack, |host| {
-                host.quirks.database_damaged
-            }),
-            Kind::Hidepid => one("hidepid", |call| call.op == Op::Processes, |host| host.quirks.hidepid),
-            Kind::Missing => {
-                let op = Dice(self.seed).below(OPS.len() as u64) as usize;
-                one("command missing (127)", OF[op], |host| !host.quirks.missing.is_empty())
-            }
-            Kind::NtpLost => one("clock not synchronised", |call| call.op == Op::Identity, |host| {
-                host.quirks.ntp_lost
-            }),
-            Kind::ReadOnly => one("read-only file system", writes, |host| host.quirks.read_only),
-            Kind::DiskFull => one("full disk", writes, |host| host.disk_free < 4_096),
-            Kind::Slow => {
-                let op = Dice(self.seed).below(OPS.len() as u64) as usize;
-                one("slow command", OF[op], |host| !host.quirks.slow.is_empty())
-            }
-            Kind::ClockJump => one("host clock jumps", |call| call.op == Op::Identity, |host| {
-                host.clock_ahead_ms != 0
-            }),
-            Kind::BeaconSyncing => one("beacon node syncing", asks, |host| host.beacon.syncing),
-            Kind::BeaconBroken => one("beacon node gone", asks, |host| host.beacon.broken),
-            Kind::BeaconWrongChain => one("beacon node on another chain", asks, |host| {
-                host.beacon.other_chain.is_some()
-            }),
-            Kind::BeaconBlind => one("beacon node says nobody is live", asks, |host| host.beacon.blind),
-            Kind::BeaconOptimistic => one("beacon node optimistic", asks, |host| host.beacon.optimistic),
-            Kind::BeaconLate => one("beacon node sees late", asks, |host| !host.beacon.sees_after.is_zero()),
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn asks(call: &Call) -> bool {
-    call.op == Op::Http
 }
 
 /// A person's `systemctl start`.
 fn started(host: &mut SimHost, now: Duration) -> &'static str {
     let barred = host.process.is_none() && host.unit.active != Active::Active;
     match host.systemctl_start(now) {
-        Some(output) if output.stderr.contains("Assertion failed") => "systemctl start by a person: the gate held",
+        Some(output) if output.stderr.contains("Assertion failed") => {
+            "systemctl start by a person: the gate held"
+        }
         Some(_) if barred => "systemctl start by a person: it ran",
         Some(_) | None => "",
     }
 }
-

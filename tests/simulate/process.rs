@@ -87,7 +87,11 @@ impl Fortune {
                 seed: dice.below(u64::MAX),
             },
             fatal,
-            clock_ahead_s: if dice.below(24) == 0 { [0.3, -0.4, 5.0, -90.0][dice.below(4) as usize] } else { 0.0 },
+            clock_ahead_s: if dice.below(24) == 0 {
+                [0.3, -0.4, 5.0, -90.0][dice.below(4) as usize]
+            } else {
+                0.0
+            },
             ends_with_line: dice.below(2) == 0,
         }
     }
@@ -206,7 +210,11 @@ fn world(desk: &Desk, journal: &Journal, fortune: &Fortune, died: &Arc<Notify>) 
         let host = rig.world.position(name).unwrap();
         let inner = SimTransport::new(Arc::clone(&rig.world), host, rig.latency[host], plan.clone());
         Arc::new(Watched {
-            inner: if fortune.ends_with_line { inner.ending_with_its_line() } else { inner },
+            inner: if fortune.ends_with_line {
+                inner.ending_with_its_line()
+            } else {
+                inner
+            },
             host,
             desk: desk.eyes(),
         })
@@ -257,7 +265,12 @@ struct Watcher<'a> {
 impl Progress for Watcher<'_> {
     fn begins(&self, state: State, command: Command) {
         if matches!(command, Command::JudgeStart | Command::BarBackup) {
-            self.desk.eyes().lock().unwrap().judged.push(self.desk.rig.world.now());
+            self.desk
+                .eyes()
+                .lock()
+                .unwrap()
+                .judged
+                .push(self.desk.rig.world.now());
         }
         let _ = state;
     }
@@ -266,7 +279,10 @@ impl Progress for Watcher<'_> {
         let (desk, log): (&Desk, &Log) = (self.desk, &self.desk.log);
         log.reached(&format!("event {}", record.event));
         log.reached(&format!("state {state}"));
-        log.tell(&format!("{} {} -> {state}: {}", desk.name, record.event, record.why));
+        log.tell(&format!(
+            "{} {} -> {state}: {}",
+            desk.name, record.event, record.why
+        ));
         truth::look(desk, record, state);
         let mut done = self.done.lock().unwrap();
         let due = |more: u32| record.seq >= self.events + more;

@@ -19,7 +19,11 @@ const FAIR_DAYS: u32 = 6;
 /// Where journals lie: in memory where that is offered, since a sync to a disk takes longer than a run.
 pub fn place() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() { memory } else { std::env::temp_dir() }
+    if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 /// Plays one seed from beginning to end.
@@ -47,8 +51,15 @@ async fn played(seed: u64) -> Notes {
     let later = Duration::from_millis(dice.below(2) * dice.below(15_000) + 3);
     let lives = async {
         if two {
-            log.struck(if forward { "second desk, same direction" } else { "second desk, opposite direction" });
-            tokio::join!(first.live(mine, Duration::from_millis(500)), second.live(theirs, later));
+            log.struck(if forward {
+                "second desk, same direction"
+            } else {
+                "second desk, opposite direction"
+            });
+            tokio::join!(
+                first.live(mine, Duration::from_millis(500)),
+                second.live(theirs, later)
+            );
         } else {
             first.live(mine, Duration::from_millis(500)).await;
         }
@@ -75,7 +86,10 @@ async fn played(seed: u64) -> Notes {
     surroundings.count();
     judge(&first.rig, &desks, &beginning, &surroundings.clocks);
     let mut notes = log.notes();
-    notes.messages = first.rig.world.with(|inside, _| inside.referee.messages().len() as u64);
+    notes.messages = first
+        .rig
+        .world
+        .with(|inside, _| inside.referee.messages().len() as u64);
     notes
 }
 

@@ -42,8 +42,12 @@ impl Surroundings {
             mishap.arm_counters(world, log);
             match dice.below(8) {
                 0 => drawn.planned.push((Duration::ZERO, mishap)),
-                1 | 2 => drawn.planned.push((Duration::from_millis(dice.below(12_000)), mishap)),
-                3 => drawn.planned.push((Duration::from_millis(dice.below(90_000)), mishap)),
+                1 | 2 => drawn
+                    .planned
+                    .push((Duration::from_millis(dice.below(12_000)), mishap)),
+                3 => drawn
+                    .planned
+                    .push((Duration::from_millis(dice.below(90_000)), mishap)),
                 _ => drawn.hang(dice, mishap),
             }
         }
@@ -55,8 +59,15 @@ impl Surroundings {
     fn hang(&self, dice: &mut Dice, mishap: Mishap) {
         let place = dice.below(PLACES.len() as u64) as usize;
         let host = dice.below(2) as usize;
-        let when = if dice.below(2) == 0 { When::Before } else { When::After };
-        let told = format!("  armed: {:?} on {} when {} is asked {} ({when:?})", mishap.kind, mishap.host, host, PLACE_NAMES[place]);
+        let when = if dice.below(2) == 0 {
+            When::Before
+        } else {
+            When::After
+        };
+        let told = format!(
+            "  armed: {:?} on {} when {} is asked {} ({when:?})",
+            mishap.kind, mishap.host, host, PLACE_NAMES[place]
+        );
         self.log.tell(&told);
         let (log, due, clocks) = (self.log.clone(), Arc::clone(&self.due), Arc::clone(&self.clocks));
         self.world.arm(Trigger {
@@ -65,7 +76,10 @@ impl Surroundings {
             when,
             action: Box::new(move |hosts, now| {
                 mishap.happen(hosts, now, &log, &due);
-                clocks.lock().unwrap().push((mishap.host, now, hosts[mishap.host].clock_ahead_ms));
+                clocks
+                    .lock()
+                    .unwrap()
+                    .push((mishap.host, now, hosts[mishap.host].clock_ahead_ms));
             }),
             kills_coordinator: false,
         });
@@ -80,12 +94,20 @@ impl Surroundings {
             while let Some((_, mishap)) = planned.next_if(|(at, _)| began + *at <= now) {
                 self.world.with(|inside, now| {
                     mishap.happen(&mut inside.hosts, now, &self.log, &self.due);
-                    self.clocks.lock().unwrap().push((mishap.host, now, inside.hosts[mishap.host].clock_ahead_ms));
+                    self.clocks.lock().unwrap().push((
+                        mishap.host,
+                        now,
+                        inside.hosts[mishap.host].clock_ahead_ms,
+                    ));
                 });
             }
             let over: Vec<(usize, Ending)> = {
                 let mut due = self.due.lock().unwrap();
-                let over = due.iter().filter(|(at, _, _)| *at <= now).map(|(_, host, ending)| (*host, *ending)).collect();
+                let over = due
+                    .iter()
+                    .filter(|(at, _, _)| *at <= now)
+                    .map(|(_, host, ending)| (*host, *ending))
+                    .collect();
                 due.retain(|(at, _, _)| *at > now);
                 over
             };
@@ -102,7 +124,10 @@ impl Surroundings {
             let stood = self.world.with_host(host, |host, _| host.frozen.is_some()) == Some(true);
             let signed = self.world.thaw(host, in_hand);
             self.log.struck_times("thaw", u64::from(stood));
-            self.log.struck_times("a thawed validator signs before it notices anything", u64::from(signed > 0));
+            self.log.struck_times(
+                "a thawed validator signs before it notices anything",
+                u64::from(signed > 0),
+            );
             return;
         }
         let world = &self.world;
@@ -139,7 +164,9 @@ impl Surroundings {
                 Ending::Healed,
                 Ending::ClockRight,
             ] {
-                if ending != Ending::PowerOn || self.world.with_host(host, |it, _| it.power) == Some(Power::Off) {
+                if ending != Ending::PowerOn
+                    || self.world.with_host(host, |it, _| it.power) == Some(Power::Off)
+                {
                     self.end(host, ending);
                 }
             }
@@ -151,9 +178,11 @@ impl Surroundings {
     /// What the hosts' own word on late questions adds up to.
     pub fn count(&self) {
         let counts = self.world.with(|inside, _| inside.counts);
-        self.log.struck_times("question begun behind its asker's back", counts.begun_unawaited);
-        self.log.struck_times("late call not begun: past its deadline", counts.late);
-        self.log.struck_times("late start or unbar not begun: barred since", counts.barred_since);
+        self.log
+            .struck_times("question begun behind its asker's back", counts.begun_unawaited);
+        self.log
+            .struck_times("late call not begun: past its deadline", counts.late);
+        self.log
+            .struck_times("late start or unbar not begun: barred since", counts.barred_since);
     }
-
 }

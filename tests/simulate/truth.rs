@@ -52,7 +52,10 @@ pub fn heights(rig: &Rig, host: usize) -> Heights {
 /// Looks at what an event claims.
 pub fn look(desk: &Desk, record: &Record, state: State) {
     let (primary, backup) = (desk.primary, desk.backup);
-    let wrong = |what: &str| desk.log.wrong(&format!("{} says {}: {what}", desk.name, record.event));
+    let wrong = |what: &str| {
+        desk.log
+            .wrong(&format!("{} says {}: {what}", desk.name, record.event))
+    };
     match (record.event, state) {
         (Event::AttestationSeen, _) => {
             at_rest(desk, primary, true, &wrong);
@@ -64,7 +67,14 @@ pub fn look(desk: &Desk, record: &Record, state: State) {
         (Event::WatchRanOut, _)
         | (Event::LineLost | Event::Interrupted, State::Releasing(Outcome::Unconfirmed)) => {
             at_rest(desk, primary, false, &wrong);
-            if !desk.eyes().lock().unwrap().starts.iter().any(|(host, _)| *host == backup) {
+            if !desk
+                .eyes()
+                .lock()
+                .unwrap()
+                .starts
+                .iter()
+                .any(|(host, _)| *host == backup)
+            {
                 wrong("the backup was never started");
             }
         }
@@ -99,7 +109,9 @@ pub fn look(desk: &Desk, record: &Record, state: State) {
 fn claims(desk: &Desk, record: &Record, state: State, wrong: &dyn Fn(&str)) {
     let needle = format!("\"run\":\"{}\"", desk.run());
     let ours = |host: usize| {
-        let text = desk.rig.look(host, |host| host.files.text("/var/lib/failover/claim.json"));
+        let text = desk
+            .rig
+            .look(host, |host| host.files.text("/var/lib/failover/claim.json"));
         text.is_some_and(|text| text.contains(&needle))
     };
     let held = [ours(0), ours(1)];
@@ -113,7 +125,15 @@ fn claims(desk: &Desk, record: &Record, state: State, wrong: &dyn Fn(&str)) {
 
 /// The last period of a host's validator, and when the desk last read the host.
 fn last(desk: &Desk, host: usize) -> (Option<Period>, Option<Duration>) {
-    let read = desk.eyes().lock().unwrap().readings.iter().filter(|(it, _)| *it == host).map(|(_, at)| *at).max();
+    let read = desk
+        .eyes()
+        .lock()
+        .unwrap()
+        .readings
+        .iter()
+        .filter(|(it, _)| *it == host)
+        .map(|(_, at)| *at)
+        .max();
     (desk.rig.look(host, |host| host.periods.last().cloned()), read)
 }
 
@@ -127,7 +147,11 @@ fn at_rest(desk: &Desk, host: usize, barred: bool, wrong: &dyn Fn(&str)) {
         if unseen(&period) {
             desk.log.excused(UNSEEN, &format!("{name} lives"));
         } else {
-            wrong(&format!("{name} lives, since {:.3} ({:?}); last read {read:?}", period.from.as_secs_f64() - 1_800_000_000.0, period.cause));
+            wrong(&format!(
+                "{name} lives, since {:.3} ({:?}); last read {read:?}",
+                period.from.as_secs_f64() - 1_800_000_000.0,
+                period.cause
+            ));
         }
     }
     if barred && !desk.rig.barred(host) {
@@ -148,7 +172,10 @@ fn runs(desk: &Desk, host: usize, wrong: &dyn Fn(&str)) {
         (Some(_), None) => false,
     };
     if !period.is_some_and(|period| ended_unseen(&period)) {
-        wrong(&format!("{} does not run, and was read since it ended", desk.rig.names[host]));
+        wrong(&format!(
+            "{} does not run, and was read since it ended",
+            desk.rig.names[host]
+        ));
     }
 }
 
@@ -163,12 +190,22 @@ fn seen(desk: &Desk, record: &Record, primary: usize, wrong: &dyn Fn(&str)) {
 fn signed_since_start(desk: &Desk, host: usize) -> bool {
     let eyes = desk.eyes();
     let eyes = eyes.lock().unwrap();
-    let Some(since) = eyes.starts.iter().filter(|(it, _)| *it == host).map(|(_, at)| *at).min() else {
+    let Some(since) = eyes
+        .starts
+        .iter()
+        .filter(|(it, _)| *it == host)
+        .map(|(_, at)| *at)
+        .min()
+    else {
         return false;
     };
     let name = desk.rig.names[host].clone();
     desk.rig.world.with(|inside, _| {
-        inside.referee.messages().iter().rev().any(|message| message.host == name && message.at >= since)
+        inside
+            .referee
+            .messages()
+            .iter()
+            .rev()
+            .any(|message| message.host == name && message.at >= since)
     })
 }
-

@@ -62,10 +62,16 @@ fn before(dice: &mut Dice) -> (&'static str, Fate) {
         0 => ("request lost", Fate::LoseRequest),
         1 => ("request lost in silence", Fate::SwallowRequest),
         2 => ("connection refused", Fate::Refuse),
-        3 => ("request delayed", Fate::Delay(Duration::from_millis(dice.below(5_000)))),
+        3 => (
+            "request delayed",
+            Fate::Delay(Duration::from_millis(dice.below(5_000))),
+        ),
         _ => {
             let most = [2_000, 20_000, 120_000][dice.below(3) as usize];
-            ("request late, behind its asker's back", Fate::Late(Duration::from_millis(dice.below(most))))
+            (
+                "request late, behind its asker's back",
+                Fate::Late(Duration::from_millis(dice.below(most))),
+            )
         }
     }
 }
@@ -76,7 +82,10 @@ fn after(dice: &mut Dice) -> (&'static str, Fate) {
         2 => ("reply lost in silence", Fate::SwallowReply),
         3 => {
             let most = [2_000, 20_000, 60_000][dice.below(3) as usize];
-            ("stale reading: reply held up", Fate::Delay(Duration::from_millis(dice.below(most))))
+            (
+                "stale reading: reply held up",
+                Fate::Delay(Duration::from_millis(dice.below(most))),
+            )
         }
         4 => ("partial output: reply cut", Fate::Cut(dice.below(1_000) as u16)),
         5 => ("garbage in the output", Fate::Noise(dice.below(u64::MAX))),

@@ -33,6 +33,9 @@ impl SimHost {
         if run.is_empty() {
             return failed(2, "no run\n");
         }
+        if self.released.contains(run) {
+            return failed(9, format!("run {run} has released this host\n"));
+        }
         self.files.make_directory(STATE);
         let path = format!("{STATE}/claim.json");
         // ln refuses to replace: the claim that lies there stays.
@@ -45,6 +48,7 @@ impl SimHost {
     }
 
     pub(super) fn release(&mut self, run: &str) -> Output {
+        self.released.insert(run.to_owned());
         let path = format!("{STATE}/claim.json");
         let ours = self
             .files

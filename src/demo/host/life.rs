@@ -82,6 +82,7 @@ impl SimHost {
         self.booted_at = now;
         self.stood_still = Duration::ZERO;
         self.bars = 0;
+        self.released.clear();
         self.unit.restarts = 0;
         self.unit.started_monotonic = Duration::ZERO;
         self.reload();
@@ -177,7 +178,9 @@ impl SimHost {
     pub fn uptime_cs(&self, now: Duration) -> u64 {
         let stands = self.frozen.filter(|frozen| frozen.uptime_stands);
         let now = stands.map_or(now, |frozen| frozen.since);
-        let up = now.saturating_sub(self.booted_at).saturating_sub(self.stood_still);
+        let up = now
+            .saturating_sub(self.booted_at)
+            .saturating_sub(self.stood_still);
         u64::try_from(up.as_millis() / 10).unwrap_or(u64::MAX)
     }
 

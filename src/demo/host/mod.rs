@@ -175,6 +175,8 @@ pub struct SimHost {
     pub frozen: Option<Frozen>,
     /// How often it was barred in this boot.
     pub bars: u64,
+    /// Runs that have released it in this boot: a claim of theirs that arrives later counts for nothing.
+    pub released: BTreeSet<String>,
     /// Whether a person has taken the lock away, past every check.
     pub gate_lifted: bool,
     boots: u64,
@@ -206,6 +208,7 @@ impl SimHost {
             journal: Vec::new(),
             frozen: None,
             bars: 0,
+            released: BTreeSet::new(),
             gate_lifted: false,
             boots: 1,
             stood_still: Duration::ZERO,

@@ -39,7 +39,11 @@ pub struct Heights {
 impl Heights {
     /// Takes a message up.
     pub(super) fn raise(&mut self, host: &SimHost, message: &Message) {
-        if host.process.as_ref().is_none_or(|process| process.cause.past_gate()) {
+        if host
+            .process
+            .as_ref()
+            .is_none_or(|process| process.cause.past_gate())
+        {
             return;
         }
         let of_host = self.signed.entry(host.name.clone()).or_default();
@@ -65,7 +69,9 @@ impl Heights {
             return;
         }
         self.judged.insert(host.name.clone(), process.pid);
-        let Ok(records) = host.database.records() else { return };
+        let Ok(records) = host.database.records() else {
+            return;
+        };
         for (than, keys) in self.signed.iter().filter(|(name, _)| **name != host.name) {
             for (key, height) in keys {
                 let held = records.get(key).map(height_of).unwrap_or_default();
@@ -75,7 +81,10 @@ impl Heights {
                         host: host.name.clone(),
                         than: than.clone(),
                         cause: process.cause,
-                        what: format!("{}: holds {held:?}, signed elsewhere {height:?}", key.get(..10).unwrap_or(key)),
+                        what: format!(
+                            "{}: holds {held:?}, signed elsewhere {height:?}",
+                            key.get(..10).unwrap_or(key)
+                        ),
                     });
                 }
             }

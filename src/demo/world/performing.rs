@@ -176,16 +176,16 @@ impl World {
         let (timing, slow) = self.with_host(host, |host, _| {
             (host.timing, host.quirks.slow.get(&call.op).copied())
         })?;
-        let usual = match call.op {
-            Op::Stop => Some(timing.stop),
-            Op::Start => Some(timing.start),
-            Op::Run => Some(timing.run),
-            _ => None,
-        };
-        let limit = match call.op {
-            Op::Stop | Op::Start | Op::Run => call.args.get(1).and_then(|limit| limit.parse().ok()),
-            _ => None,
-        };
+        let usual = [
+            (Op::Stop, timing.stop),
+            (Op::Start, timing.start),
+            (Op::Run, timing.run),
+        ];
+        let usual = usual
+            .into_iter()
+            .find(|(op, _)| *op == call.op)
+            .map(|(_, takes)| takes);
+        let limit = usual.and_then(|_| call.args.get(1)?.parse().ok());
         let limit = limit.map_or(Duration::MAX, Duration::from_secs);
         match (usual, slow) {
             (None, None) => None,
