@@ -3,6 +3,7 @@
 //! that a fault took away is put back, nothing else.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,34 +36,44 @@ pub struct Desk {
     pub rig: Rig,
     /// Notes.
     pub log: Log,
-    /// The hosts of its run: who signs, who is to sign.
-    pub primary: usize,
-    /// The other one.
-    pub backup: usize,
+    /// Whether its run is from A to B.
+    forward: AtomicBool,
     /// Whether another desk acts on the same pair.
     pub alone: bool,
     runs: Mutex<u32>,
     last: Mutex<Option<State>>,
     marks: Mutex<Option<Marks>>,
     eyes: Arc<Mutex<Eyes>>,
+    refuses: AtomicBool,
+    released: Mutex<Vec<String>>,
 }
 
 impl Desk {
     /// A desk for the pair.
     pub fn new(name: &'static str, rig: Rig, log: &Log, forward: bool, alone: bool) -> Desk {
-        let (primary, backup) = if forward { (A, B) } else { (B, A) };
         Desk {
             name,
             rig,
             log: log.clone(),
-            primary,
-            backup,
+            forward: AtomicBool::new(forward),
             alone,
             runs: Mutex::new(0),
             last: Mutex::new(None),
             marks: Mutex::new(None),
             eyes: Arc::default(),
+            refuses: AtomicBool::new(false),
+            released: Mutex::default(),
         }
+    }
+
+    /// The host that signs when its run begins, as the person believes.
+    pub fn primary(&self) -> usize {
+        if self.forward.load(Ordering::SeqCst) { A } else { B }
+    }
+
+    /// The host that is to sign.
+    pub fn backup(&self) -> usize {
+        if self.forward.load(Ordering::SeqCst) { B } else { A }
     }
 
     /// The run that it is about.
@@ -85,18 +96,40 @@ impl Desk {
         *self.last.lock().unwrap()
     }
 
+    /// The run has said that no claim of its is left.
+    pub fn told_released(&self) {
+        self.released.lock().unwrap().push(self.run());
+    }
+
+    /// Whether a claim names a run of this desk, and whether that has said that no claim of its is left.
+    pub fn claimed_by(&self, claim: &str) -> Option<bool> {
+        let names = |run: &String| claim.contains(&format!("\"run\":\"{run}\""));
+        let ours = (1..=*self.runs.lock().unwrap())
+            .map(|number| format!("{}{number}", self.name))
+            .any(|run| names(&run));
+        ours.then(|| self.released.lock().unwrap().iter().any(names))
+    }
+
+    /// A new run on a fair day, once the one before is over, from the host that signs. Whether it got past its preflight.
+    pub async fn once_more(&self) -> bool {
+        self.forward.store(!self.rig.lives(B), Ordering::SeqCst);
+        self.begin();
+        self.process(None, &Fortune::fair()).await;
+        self.state() != Some(State::Ended(Outcome::Refused))
+    }
+
     fn begin(&self) {
         *self.runs.lock().unwrap() += 1;
         *self.last.lock().unwrap() = None;
         *self.marks.lock().unwrap() = Some(Marks::of(&self.rig));
-        self.rig.begin(&self.run(), self.primary, self.backup);
+        self.rig.begin(&self.run(), self.primary(), self.backup());
         let names = &self.rig.names;
         self.log.tell(&format!(
             "{}: run {} {} -> {}",
             self.name,
             self.run(),
-            names[self.primary],
-            names[self.backup]
+            names[self.primary()],
+            names[self.backup()]
         ));
     }
 
@@ -167,6 +200,7 @@ impl Desk {
             "CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END";
         let other = rusqlite::Connection::open(self.file(FILE_NAME)).unwrap();
         other.execute_batch(sql).unwrap();
+        self.refuses.store(true, Ordering::SeqCst);
     }
 
     /// The journal's file is moved away while it is in use.
@@ -202,7 +236,9 @@ impl Desk {
                 let _ = std::fs::rename(self.file(&format!("away-{name}")), self.file(&name));
             }
         }
-        let other = rusqlite::Connection::open(self.file(FILE_NAME)).unwrap();
-        other.execute_batch("DROP TRIGGER IF EXISTS full").unwrap();
+        if self.refuses.swap(false, Ordering::SeqCst) {
+            let other = rusqlite::Connection::open(self.file(FILE_NAME)).unwrap();
+            other.execute_batch("DROP TRIGGER full").unwrap();
+        }
     }
 }

@@ -8,6 +8,7 @@ use failover::demo::referee::{Message, Offence, Period};
 use failover::protocol::State;
 
 use crate::desk::Desk;
+use crate::lasting::FILES_LACK;
 use crate::support::Rig;
 use crate::surroundings::Clocks;
 use crate::truth::{Heights, heights};
@@ -23,6 +24,9 @@ const REVIVED: &str = "a rightful validator came back beside one that a person h
 /// The signer's clock stood behind by a slot or more (safety.md, A8 and R17).
 const SET_BACK: &str = "the signer's clock had been set back (A8, R17)";
 
+/// What was signed did not lie in the files of the database (safety.md, A7); the cross-check comes after the start.
+const NOT_IN_FILES: &str = "the database's files did not hold what had been signed (A7)";
+
 /// The floors of both hosts at the beginning.
 pub struct Beginning([Heights; 2]);
 
@@ -36,9 +40,10 @@ impl Beginning {
 /// Everything, at the end of a seed.
 pub fn judge(rig: &Rig, desks: &[&Desk], beginning: &Beginning, clocks: &Clocks) {
     let log = &desks[0].log;
+    let files_lacked = log.notes().struck.contains_key(FILES_LACK);
     let periods: [Vec<Period>; 2] = [0, 1].map(|host| rig.look(host, |host| host.periods.clone()));
     for offence in rig.verdict().offences {
-        match forgiven(rig, &offence, &periods, clocks) {
+        match forgiven(rig, &offence, &periods, clocks, files_lacked) {
             Some(excuse) => log.excused(excuse, &offence.to_string()),
             None => log.wrong(&format!("SLASHABLE {offence}")),
         }
@@ -78,6 +83,8 @@ pub fn judge(rig: &Rig, desks: &[&Desk], beginning: &Beginning, clocks: &Clocks)
         );
         if lacking.cause.past_gate() {
             log.excused(PAST_GATE, &told);
+        } else if files_lacked {
+            log.excused(NOT_IN_FILES, &told);
         } else {
             log.wrong(&told);
         }
@@ -85,7 +92,7 @@ pub fn judge(rig: &Rig, desks: &[&Desk], beginning: &Beginning, clocks: &Clocks)
     for host in [0, 1] {
         floors(rig, host, &beginning.0[host], &periods[host], desks);
     }
-    ends(rig, desks);
+    ends(desks);
 }
 
 fn seconds(at: Duration) -> f64 {
@@ -97,6 +104,7 @@ fn forgiven(
     offence: &Offence,
     periods: &[Vec<Period>; 2],
     clocks: &Clocks,
+    files_lacked: bool,
 ) -> Option<&'static str> {
     let past_gate = |message: &Message| {
         periods.iter().flatten().any(|period| {
@@ -106,6 +114,9 @@ fn forgiven(
     };
     if past_gate(&offence.first) || past_gate(&offence.second) {
         return Some(PAST_GATE);
+    }
+    if files_lacked {
+        return Some(NOT_IN_FILES);
     }
     let later = if offence.first.at <= offence.second.at {
         &offence.second
@@ -180,24 +191,19 @@ fn floors(rig: &Rig, host: usize, before: &Heights, periods: &[Period], desks: &
     }
 }
 
+/// The claim that lies on a host.
+pub fn claim_on(rig: &Rig, host: usize) -> Option<String> {
+    rig.look(host, |host| host.files.text("/var/lib/failover/claim.json"))
+}
+
 /// Every run is over once everything was put right, and holds no host.
-fn ends(rig: &Rig, desks: &[&Desk]) {
+fn ends(desks: &[&Desk]) {
     for desk in desks {
         match desk.state() {
             Some(State::Ended(_)) => {}
             state => desk
                 .log
                 .wrong(&format!("TRAP {} rests in {state:?} on fair days", desk.run())),
-        }
-    }
-    for host in [0, 1] {
-        if let Some(claim) = rig.look(host, |host| host.files.text("/var/lib/failover/claim.json")) {
-            desks[0].log.reached("a claim was left behind on a host");
-            desks[0].log.tell(&format!(
-                "left on {}: {}",
-                rig.names[host],
-                claim.split(',').next().unwrap_or_default()
-            ));
         }
     }
 }

@@ -9,6 +9,9 @@ use failover::transport::{Call, Op};
 use crate::log::Log;
 use crate::mishap::{Kind, Mishap, OPS, is_import};
 
+/// Assumption A7 does not hold.
+pub const FILES_LACK: &str = "the database's files lack the newest";
+
 fn is_export(call: &Call) -> bool {
     call.op == Op::Run && call.args.iter().any(|arg| arg == "export")
 }
@@ -83,6 +86,11 @@ impl Mishap {
                 "database damaged",
                 |call| call.op == Op::Pack,
                 |host| host.quirks.database_damaged,
+            ),
+            Kind::FilesLackNewest => one(
+                FILES_LACK,
+                |call| call.op == Op::Pack,
+                |host| host.quirks.pack_lacks_newest,
             ),
             Kind::Hidepid => one(
                 "hidepid",

@@ -64,6 +64,7 @@ pub enum Kind {
     StartFails,
     StopFails,
     DatabaseDamaged,
+    FilesLackNewest,
     Hidepid,
     Missing,
     NtpLost,
@@ -80,7 +81,7 @@ pub enum Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 30] = [
+pub const KINDS: [Kind; 31] = [
     Kind::Reboot,
     Kind::PowerCut,
     Kind::Freeze,
@@ -98,6 +99,7 @@ pub const KINDS: [Kind; 30] = [
     Kind::StartFails,
     Kind::StopFails,
     Kind::DatabaseDamaged,
+    Kind::FilesLackNewest,
     Kind::Hidepid,
     Kind::Missing,
     Kind::NtpLost,
@@ -279,6 +281,7 @@ impl Mishap {
             Kind::StartFails => host.quirks.start_fails = true,
             Kind::StopFails => host.quirks.stop_fails = true,
             Kind::DatabaseDamaged => host.quirks.database_damaged = true,
+            Kind::FilesLackNewest => host.quirks.pack_lacks_newest = true,
             Kind::Hidepid => host.quirks.hidepid = true,
             Kind::Missing => {
                 host.quirks.missing.insert(OPS[op]);

@@ -50,6 +50,8 @@ pub struct Fortune {
     pub fatal: Fatal,
     /// How far its clock is ahead, seconds.
     pub clock_ahead_s: f64,
+    /// Since when.
+    pub clock_jumps_after: Duration,
     /// Whether its remote shells end with their lines.
     pub ends_with_line: bool,
 }
@@ -61,6 +63,7 @@ impl Fortune {
             weather: Weather::fair(),
             fatal: Fatal::Nothing,
             clock_ahead_s: 0.0,
+            clock_jumps_after: Duration::ZERO,
             ends_with_line: false,
         }
     }
@@ -92,6 +95,7 @@ impl Fortune {
             } else {
                 0.0
             },
+            clock_jumps_after: Duration::from_millis(dice.below(2) * dice.below(10_000)),
             ends_with_line: dice.below(2) == 0,
         }
     }
@@ -220,12 +224,20 @@ fn world(desk: &Desk, journal: &Journal, fortune: &Fortune, died: &Arc<Notify>) 
         })
     };
     let (clock, ahead_s) = (Arc::clone(&rig.world), fortune.clock_ahead_s);
-    if ahead_s != 0.0 {
-        desk.log.struck("coordinator clock jumps");
-    }
+    let (jumps_at, log) = (rig.world.now() + fortune.clock_jumps_after, desk.log.clone());
+    let jumped = AtomicBool::new(ahead_s == 0.0);
+    let now_s = move || {
+        let now = clock.now();
+        if now < jumps_at {
+            return now.as_secs_f64();
+        }
+        if !jumped.swap(true, Ordering::SeqCst) {
+            log.struck("coordinator clock jumps");
+        }
+        now.as_secs_f64() + ahead_s
+    };
     let run_plan = rig.config.plan(&row.primary, &row.backup).unwrap();
-    let hosts = Hosts::new(&run_plan, link(&row.primary), link(&row.backup))
-        .with_clock(Arc::new(move || clock.now().as_secs_f64() + ahead_s));
+    let hosts = Hosts::new(&run_plan, link(&row.primary), link(&row.backup)).with_clock(Arc::new(now_s));
     let runs = journal.runs(100).unwrap().into_iter();
     World {
         hosts,

@@ -8,7 +8,7 @@ use failover::demo::transport::Dice;
 use failover::demo::world::WorldConfig;
 
 use crate::desk::Desk;
-use crate::judge::{Beginning, judge};
+use crate::judge::{Beginning, claim_on, judge};
 use crate::log::{Log, Notes};
 use crate::support::{Rig, rig_in};
 use crate::surroundings::Surroundings;
@@ -83,6 +83,7 @@ async fn played(seed: u64) -> Notes {
     }
     tokio::time::sleep(Duration::from_secs(30)).await;
     first.rig.world.advance();
+    left_behind(&first.rig, &desks).await;
     surroundings.count();
     judge(&first.rig, &desks, &beginning, &surroundings.clocks);
     let mut notes = log.notes();
@@ -91,6 +92,29 @@ async fn played(seed: u64) -> Notes {
         .world
         .with(|inside, _| inside.referee.messages().len() as u64);
     notes
+}
+
+/// A claim that an ended run could not take away was told, and the next run of its desk takes it away.
+async fn left_behind(rig: &Rig, desks: &[&Desk]) {
+    for host in [0, 1] {
+        let Some(claim) = claim_on(rig, host) else {
+            continue;
+        };
+        for desk in desks {
+            let Some(told_released) = desk.claimed_by(&claim) else {
+                continue;
+            };
+            desk.log.reached("a claim was left behind, and told");
+            if told_released {
+                desk.log
+                    .wrong("CLAIM left behind by a run that said that none is");
+            }
+            if desk.once_more().await && claim_on(rig, host).is_some() {
+                desk.log
+                    .wrong("CLAIM not taken away by the next run of the desk that had left it");
+            }
+        }
+    }
 }
 
 /// A round trip, in a number of milliseconds that few others are multiples of.

@@ -51,7 +51,7 @@ pub fn heights(rig: &Rig, host: usize) -> Heights {
 
 /// Looks at what an event claims.
 pub fn look(desk: &Desk, record: &Record, state: State) {
-    let (primary, backup) = (desk.primary, desk.backup);
+    let (primary, backup) = (desk.primary(), desk.backup());
     let wrong = |what: &str| {
         desk.log
             .wrong(&format!("{} says {}: {what}", desk.name, record.event))
@@ -103,6 +103,27 @@ pub fn look(desk: &Desk, record: &Record, state: State) {
         wrong("refused, and a host is marked otherwise than before");
     }
     claims(desk, record, state, &wrong);
+    if let [Some(one), Some(other)] = [able(desk, 0), able(desk, 1)] {
+        wrong(&format!("both hosts may sign: {one}; {other}"));
+    }
+}
+
+/// Why a host may sign now or after its next boot; none when it may not, or when a person went past its gate.
+fn able(desk: &Desk, host: usize) -> Option<String> {
+    let name = &desk.rig.names[host];
+    let past_gate = desk.rig.look(host, |host| {
+        host.gate_lifted
+            || host
+                .process
+                .as_ref()
+                .is_some_and(|process| process.cause.past_gate())
+    });
+    match (desk.rig.lives(host), desk.rig.barred(host)) {
+        _ if past_gate => None,
+        (true, _) => Some(format!("{name} lives")),
+        (false, false) => Some(format!("{name} is not barred")),
+        (false, true) => None,
+    }
 }
 
 /// What lies on the hosts must be what the state says of the claims.
@@ -115,6 +136,9 @@ fn claims(desk: &Desk, record: &Record, state: State, wrong: &dyn Fn(&str)) {
         text.is_some_and(|text| text.contains(&needle))
     };
     let held = [ours(0), ours(1)];
+    if record.event == Event::ClaimsReleased {
+        desk.told_released();
+    }
     if record.event == Event::ClaimsReleased && held != [false, false] {
         wrong("a claim is left, and not told");
     }
