@@ -80,7 +80,9 @@ impl Driver<'_> {
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         };
+        // What is learnt goes before the wish to stop: a primary that was seen alive is not dropped for it.
         tokio::select! {
+            biased;
             happened = perform(world, next) => happened,
             () = asked => Happened::new(Event::Interrupted, "stopped on request"),
         }

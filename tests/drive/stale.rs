@@ -65,15 +65,14 @@ async fn a_lost_reading_is_not_counted() {
 #[tokio::test(start_paused = true)]
 async fn the_primary_signed_while_the_run_was_parked() {
     let rig = rig();
-    rig.world.arm(Trigger {
-        host: B,
-        on: |call| call.op == Op::Start,
-        when: When::Before,
-        action: Box::new(|hosts, _| hosts[B].link = failover::demo::host::Link::Dark),
-        kills_coordinator: false,
+    let mut gone = false;
+    let faults = FaultPlan::new(move |ask| {
+        gone |= ask.calls.iter().any(|call| call.op == Op::Start);
+        let lost = gone && ask.host == "val-b" && ask.phase == Phase::Before;
+        if lost { Fate::LoseRequest } else { Fate::Deliver }
     });
     assert_eq!(
-        rig.run("r1").await,
+        rig.run_with("r1", How::faults(faults)).await.unwrap(),
         State::Parked(Parking::Starting),
         "{}",
         rig.story("r1")
@@ -84,7 +83,6 @@ async fn the_primary_signed_while_the_run_was_parked() {
     rig.pass(20).await;
     by_hand(&rig, A, Op::Stop, &[UNIT, "10"]).await;
     by_hand(&rig, A, Op::Bar, &[UNIT, LOCK, "barred by hand"]).await;
-    rig.world.heal_links();
     let state = rig.resume("r1").await;
     println!("{}", rig.story("r1"));
     assert_eq!(state, State::Ended(Outcome::Parked), "{}", rig.story("r1"));

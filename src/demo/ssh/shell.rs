@@ -245,7 +245,7 @@ async fn line(lines: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
 }
 
 /// What one call printed, as the script frames it.
-fn framed(output: &Output) -> String {
+pub(in crate::demo) fn framed(output: &Output) -> String {
     let mut text = prefixed("o ", &output.stdout);
     let words = output.stderr.strip_suffix('\n').unwrap_or(&output.stderr);
     if !words.is_empty() {
