@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::journal::{Entry, Journal, JournalError, Record};
-use crate::perform::{Found, Happened, World, perform};
+use crate::perform::{Found, Happened, World, found_over, perform};
 use crate::protocol::{Command, Event, State, Unexpected, command, step};
 
 /// What the driver tells whoever looks on. Called between commands; must not block.
@@ -80,7 +80,9 @@ impl Driver<'_> {
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         };
+        // What is learnt goes before the wish to stop: a primary that was seen alive is not dropped for it.
         tokio::select! {
+            biased;
             happened = perform(world, next) => happened,
             () = asked => Happened::new(Event::Interrupted, "stopped on request"),
         }
@@ -89,14 +91,22 @@ impl Driver<'_> {
     /// Takes a run over from another process, or goes on where a person has looked: `Resumed` or `UndoAsked`.
     pub async fn resume(&self, world: &mut World, event: Event) -> Result<State, DriveError> {
         let state = self.journal.state(&world.run.id)?;
-        recall(world, &self.journal.entries(&world.run.id)?);
-        self.learn(
-            world,
-            state,
-            Happened::new(event, format!("by {}", world.run.coordinator)),
-        )?;
+        recall(world, &self.journal.entries(&world.run.id)?).map_err(|(seq, detail)| {
+            JournalError::Inconsistent {
+                file: self.journal.path().to_path_buf(),
+                run: world.run.id.clone(),
+                seq,
+                detail,
+            }
+        })?;
+        let asked = Happened::new(event, format!("by {}", world.run.coordinator));
+        let state = self.learn(world, state, asked)?;
         world.hosts.connect().await;
         crate::observe::discover(&mut world.hosts, crate::observe::Patience::Retry).await;
+        // Before the first command: a journal that was put back from an old copy must not be acted on.
+        if let Some(over) = found_over(world, state).await {
+            self.learn(world, state, over)?;
+        }
         self.drive(world).await
     }
 
@@ -123,20 +133,33 @@ impl Driver<'_> {
 }
 
 /// What an earlier process of this run knew and a later one still has to: from the facts of its events.
-fn recall(world: &mut World, records: &[Record]) {
+///
+/// # Errors
+/// The entry without whose facts the run could neither go on nor be undone, and what is wrong with it. It must show here,
+/// before the first command, and not when the primary has been stopped.
+fn recall(world: &mut World, records: &[Record]) -> Result<(), (u32, String)> {
     for record in records {
         let fact = |name: &str| record.facts.get(name).cloned().unwrap_or(Value::Null);
-        if record.event == Event::PreflightPassed
-            && let Ok(found) = serde_json::from_value::<Found>(fact("found"))
-        {
-            world.remember(found);
+        let needed = |name: &str| {
+            let there = Some(fact(name)).filter(|fact| !fact.is_null());
+            there.ok_or_else(|| (record.seq, format!("the fact {name} is missing")))
+        };
+        let unreadable = |name: &str, error: serde_json::Error| {
+            (record.seq, format!("the fact {name} cannot be read: {error}"))
+        };
+        if record.event == Event::PreflightPassed {
+            let found = serde_json::from_value::<Found>(needed("found")?);
+            world.remember(found.map_err(|error| unreadable("found", error))?);
+            world.memory.papers = serde_json::from_value(fact("papers")).ok();
         }
         let memory = &mut world.memory;
         if record.event == Event::Claimed {
-            memory.generation = fact("generation").as_u64();
+            let generation = serde_json::from_value(needed("generation")?);
+            memory.generation = Some(generation.map_err(|error| unreadable("generation", error))?);
         }
         if record.event == Event::ProvenStopped {
-            memory.collected = serde_json::from_value(fact("fence")).ok();
+            let fence = serde_json::from_value(needed("fence")?);
+            memory.collected = Some(fence.map_err(|error| unreadable("fence", error))?);
         }
         if record.event == Event::Collected {
             memory.fingerprint = fact("fingerprint").as_str().map(str::to_owned);
@@ -161,6 +184,7 @@ fn recall(world: &mut World, records: &[Record]) {
             memory.started_s = Some(started);
         }
     }
+    Ok(())
 }
 
 /// Facts of the run as a whole, gathered over its records; later ones win.

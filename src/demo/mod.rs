@@ -5,6 +5,7 @@ pub mod beacon;
 pub mod chain;
 pub mod database;
 pub mod faults;
+pub mod gate;
 pub mod host;
 pub mod leveldb;
 pub mod referee;

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::host::unit::Cause;
+
 /// What was signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signed {
@@ -82,6 +84,8 @@ pub struct Period {
     pub from: Duration,
     /// Unix time of the end; none while it is alive.
     pub until: Option<Duration>,
+    /// How it came to run.
+    pub cause: Cause,
 }
 
 /// Two hosts that were able to sign at the same time.

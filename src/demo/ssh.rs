@@ -23,6 +23,8 @@ use super::world::World;
 
 mod shell;
 
+pub(super) use shell::framed;
+
 /// The user that the servers accept.
 pub const USER: &str = "demo";
 

@@ -1,124 +1,25 @@
 //! The transport of the tests: carries batches to a simulated host without sockets, in virtual time, and loses what a
-//! fault plan tells it to lose. It tells the caller no more about a loss than a real connection could.
+//! fault plan tells it to lose. What reached the host is carried out there to its end, whoever still waits. It tells the
+//! caller no more about a loss than a real connection could.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod delivery;
+mod plan;
+mod wire;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::host::{Link, Power};
-use super::world::World;
-use crate::transport::{Batch, Broken, Call, ErrorKind, Fetched, Output, Reply, Transport, TransportError};
+use super::world::{Asked, World};
+use crate::transport::{Batch, Call, ErrorKind, Fetched, Reply, Transport, TransportError};
+use delivery::Delivery;
 
-/// What becomes of an ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// Nothing goes wrong.
-    Deliver,
-    /// It never arrives. The caller cannot know that.
-    LoseRequest,
-    /// It is carried out, and the answer never arrives.
-    LoseReply,
-    /// It is held up for this long, then goes on.
-    Delay(Duration),
-    /// It is carried out, and the answer does not parse.
-    Garble,
-    /// The connection is refused: it certainly was not carried out.
-    Refuse,
-    /// The coordinator is killed here: the ask never returns. Before: not carried out; after: carried out.
-    Hang,
-}
-
-/// At which point of an ask the plan is consulted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Before the batch is carried out.
-    Before,
-    /// After it was carried out. Losing the request or refusing is no longer possible, and means losing the reply.
-    After,
-}
-
-/// One ask, as a fault plan sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
-    /// The host.
-    pub host: &'a str,
-    /// Counts the asks of all transports that share the plan, from 0.
-    pub number: u64,
-    /// Before or after.
-    pub phase: Phase,
-    /// What is asked; empty for a fetch.
-    pub calls: &'a [Call],
-}
-
-type Decide = dyn FnMut(&Ask<'_>) -> Fate + Send;
-
-/// Decides the fate of asks; shared by the transports of one run, which count their asks together.
-#[derive(Clone)]
-pub struct FaultPlan {
-    decide: Arc<Mutex<Decide>>,
-    asks: Arc<AtomicU64>,
-}
-
-impl FaultPlan {
-    /// Nothing goes wrong.
-    pub fn none() -> FaultPlan {
-        FaultPlan::new(|_| Fate::Deliver)
-    }
-
-    /// A closure decides.
-    pub fn new(decide: impl FnMut(&Ask<'_>) -> Fate + Send + 'static) -> FaultPlan {
-        FaultPlan {
-            decide: Arc::new(Mutex::new(decide)),
-            asks: Arc::new(AtomicU64::new(0)),
-        }
-    }
-
-    /// Drawn from a seed: about `per_mille` of a thousand asks meet a fault of any kind but `Hang`.
-    pub fn seeded(seed: u64, per_mille: u64) -> FaultPlan {
-        let mut dice = Dice(seed);
-        FaultPlan::new(move |_| {
-            // Half at each phase, so that the two together come to what was asked for.
-            if dice.below(2_000) >= per_mille {
-                return Fate::Deliver;
-            }
-            match dice.below(5) {
-                0 => Fate::LoseRequest,
-                1 => Fate::LoseReply,
-                2 => Fate::Delay(Duration::from_millis(dice.below(3_000))),
-                3 => Fate::Garble,
-                _ => Fate::Refuse,
-            }
-        })
-    }
-
-    /// How many asks there were so far.
-    pub fn asks(&self) -> u64 {
-        self.asks.load(Ordering::Relaxed)
-    }
-
-    fn fate(&self, ask: &Ask<'_>) -> Fate {
-        let mut decide = self.decide.lock().unwrap_or_else(PoisonError::into_inner);
-        decide(ask)
-    }
-}
-
-/// A small generator of random numbers (splitmix64): equal seeds, equal numbers.
-#[derive(Debug, Clone)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    /// The next number below a limit (which must not be 0).
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit.max(1)
-    }
-}
+pub use plan::{Ask, Dice, Fate, FaultPlan, Phase};
 
 /// The way to one simulated host.
 #[derive(Clone)]
@@ -128,6 +29,25 @@ pub struct SimTransport {
     name: String,
     latency: Duration,
     plan: FaultPlan,
+    ends_with_line: bool,
+    shell: Arc<Mutex<Option<Shell>>>,
+}
+
+/// A shell that is held open: of which boot, and the host's uptime at a moment here.
+#[derive(Debug, Clone)]
+struct Shell {
+    boot_id: String,
+    uptime_cs: u64,
+    read_at: Instant,
+}
+
+impl Shell {
+    /// The host's uptime at a moment here, as the production transport reckons it.
+    fn uptime_at(&self, moment: Instant) -> u64 {
+        let passed = moment.saturating_duration_since(self.read_at).as_millis() / 10;
+        self.uptime_cs
+            .saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
 }
 
 impl SimTransport {
@@ -140,7 +60,22 @@ impl SimTransport {
             position,
             latency,
             plan,
+            ends_with_line: false,
+            shell: Arc::default(),
         }
+    }
+
+    /// The same way, whose remote shell ends behind the call that it is in when its line is gone. Else it goes on.
+    pub fn ending_with_its_line(self) -> SimTransport {
+        SimTransport {
+            ends_with_line: true,
+            ..self
+        }
+    }
+
+    /// Unix time in the host's world.
+    pub fn now(&self) -> Duration {
+        self.world.now()
     }
 
     fn error(&self, kind: ErrorKind, may_have_run: bool) -> TransportError {
@@ -152,102 +87,117 @@ impl SimTransport {
         }
     }
 
-    /// Whether the host can be reached, as a connection attempt finds out. A dark host takes the whole deadline.
-    async fn reach(&self, deadline: Duration) -> Result<(), TransportError> {
-        let state = self
-            .world
-            .with_host(self.position, |host, _| (host.power, host.link));
-        match state {
-            None => Err(self.error(ErrorKind::Unreachable, false)),
-            Some((_, Link::Refusing)) => Err(self.error(ErrorKind::Refused, false)),
-            Some((Power::On, Link::Up)) => Ok(()),
-            Some((Power::On | Power::Off | Power::Booting(_), Link::Up | Link::Dark)) => {
-                tokio::time::sleep(deadline).await;
-                Err(self.error(ErrorKind::TimedOut, false))
-            }
-        }
+    fn held(&self) -> Option<Shell> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Consults the plan. `Ok(true)`: garble the answer.
+    fn hold(&self, shell: Option<Shell>) {
+        *self.shell.lock().unwrap_or_else(PoisonError::into_inner) = shell;
+    }
+
+    /// The shell that stands, or a new one. What stands is used though nothing is heard of the host: what is written to
+    /// it may arrive later. A new one needs a host that answers, and a dark one takes the whole deadline.
+    async fn reach(&self, deadline: Duration) -> Result<Shell, TransportError> {
+        let state = self.world.with_host(self.position, |host, now| {
+            let shell = Shell {
+                boot_id: host.boot_id(),
+                uptime_cs: host.uptime_cs(now),
+                read_at: Instant::now(),
+            };
+            (host.power, host.link, host.frozen.is_some(), shell)
+        });
+        let Some((power, link, frozen, shell)) = state else {
+            return Err(self.error(ErrorKind::Unreachable, false));
+        };
+        let held = self.held().filter(|held| held.boot_id == shell.boot_id);
+        let silent = match (power, link) {
+            (_, Link::Refusing) => {
+                self.hold(None);
+                return Err(self.error(ErrorKind::Refused, false));
+            }
+            (Power::On, Link::Up) => frozen,
+            (Power::On | Power::Off | Power::Booting(_), Link::Up | Link::Dark) => true,
+        };
+        if let Some(held) = held {
+            return Ok(held);
+        }
+        if silent {
+            tokio::time::sleep(deadline).await;
+            return Err(self.error(ErrorKind::TimedOut, false));
+        }
+        self.hold(Some(shell.clone()));
+        Ok(shell)
+    }
+
+    /// Consults the plan. What it comes back with is for the answer.
     async fn meet_fate(&self, number: u64, phase: Phase, calls: &[Call]) -> Result<Fate, TransportError> {
-        let fate = self.plan.fate(&Ask {
+        let fate = self.plan.decide(&Ask {
             host: &self.name,
             number,
             phase,
             calls,
         });
         match (&fate, phase) {
-            (Fate::Deliver | Fate::LoseReply | Fate::Garble, Phase::Before) => Ok(fate),
-            (Fate::Deliver | Fate::Garble, Phase::After) => Ok(fate),
+            (Fate::LoseRequest | Fate::SwallowRequest | Fate::Late(_) | Fate::Refuse, Phase::After)
+            | (Fate::LoseRequest, Phase::Before)
+            | (Fate::LoseReply, Phase::After) => Err(self.error(ErrorKind::Lost, true)),
             (Fate::Delay(by), Phase::Before | Phase::After) => {
                 tokio::time::sleep(*by).await;
                 Ok(Fate::Deliver)
             }
-            (Fate::Hang, Phase::Before | Phase::After) => std::future::pending().await,
+            (Fate::Hang | Fate::SwallowRequest, Phase::Before)
+            | (Fate::Hang | Fate::SwallowReply, Phase::After) => std::future::pending().await,
             (Fate::Refuse, Phase::Before) => Err(self.error(ErrorKind::Refused, false)),
-            (Fate::LoseRequest, Phase::Before)
-            | (Fate::LoseRequest | Fate::LoseReply | Fate::Refuse, Phase::After) => {
-                Err(self.error(ErrorKind::Lost, true))
-            }
+            (Fate::LoseReply | Fate::SwallowReply | Fate::Late(_), Phase::Before)
+            | (
+                Fate::Deliver | Fate::Garble | Fate::Cut(_) | Fate::Noise(_) | Fate::Stale,
+                Phase::Before | Phase::After,
+            ) => Ok(fate),
         }
     }
 
     async fn carry(&self, batch: &Batch, deadline: Duration) -> Result<Reply, TransportError> {
-        let number = self.plan.asks.fetch_add(1, Ordering::Relaxed);
+        let give_up = Instant::now() + deadline;
+        let number = self.plan.number();
         let before = self.meet_fate(number, Phase::Before, batch).await?;
-        self.reach(deadline).await?;
-        tokio::time::sleep(self.latency / 2).await;
-        let (machine_id, boot_id) = self.identity().ok_or_else(|| self.error(ErrorKind::Lost, true))?;
-        let mut outputs = Vec::with_capacity(batch.len());
-        let mut broken = Broken::No;
-        for call in batch {
-            match self.world.perform_unless(broken, self.position, call).await {
-                Some(output) => {
-                    if output.status != 0 {
-                        broken = broken.max(call.op.breaks());
-                    }
-                    outputs.push(as_framed(output));
-                }
-                None => return Err(self.error(ErrorKind::Lost, true)),
-            }
-        }
-        // A host that rebooted in between has lost the shell.
-        if self.identity().is_none_or(|(_, boot)| boot != boot_id) {
+        let shell = self.reach(deadline).await?;
+        let late = if let Fate::Late(by) = before {
+            Some(by)
+        } else {
+            None
+        };
+        let asked = Asked {
+            until_cs: Some(shell.uptime_at(give_up)),
+            boot_id: shell.boot_id,
+            bars: 0,
+        };
+        let (answer, answered) = oneshot::channel();
+        let delivery = Delivery {
+            world: Arc::clone(&self.world),
+            position: self.position,
+            batch: batch.clone(),
+            asked,
+            ends_with_line: self.ends_with_line,
+        };
+        let takes = late.unwrap_or_default() + self.latency / 2;
+        tokio::spawn(delivery.carried_out(takes, answer));
+        if late.is_some() {
             return Err(self.error(ErrorKind::Lost, true));
         }
+        let mut reply = answered.await.map_err(|_| self.error(ErrorKind::Lost, true))?;
         tokio::time::sleep(self.latency / 2).await;
         let after = self.meet_fate(number, Phase::After, batch).await?;
         if before == Fate::LoseReply {
             return Err(self.error(ErrorKind::Lost, true));
         }
-        if before == Fate::Garble || after == Fate::Garble {
-            return Err(self.error(ErrorKind::Garbled, true));
+        if before == Fate::SwallowReply {
+            std::future::pending().await
         }
-        Ok(Reply {
-            machine_id,
-            boot_id,
-            outputs,
-        })
-    }
-
-    /// Machine and boot id, while the host answers.
-    fn identity(&self) -> Option<(String, String)> {
-        self.world
-            .with_host(self.position, |host, _| {
-                host.answers().then(|| (host.machine_id.clone(), host.boot_id()))
-            })
-            .flatten()
-    }
-}
-
-/// As the frame carries it: every line ends with a newline, the last one too.
-fn as_framed(mut output: Output) -> Output {
-    for text in [&mut output.stdout, &mut output.stderr] {
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
+        for damage in [before, after] {
+            reply = wire::damaged(reply, &damage).map_err(|kind| self.error(kind, true))?;
         }
+        Ok(reply)
     }
-    output
 }
 
 #[async_trait::async_trait]
@@ -263,10 +213,15 @@ impl Transport for SimTransport {
     }
 
     async fn ask(&self, batch: &Batch, deadline: Duration) -> Result<Reply, TransportError> {
-        match tokio::time::timeout(deadline, self.carry(batch, deadline)).await {
+        let answer = match tokio::time::timeout(deadline, self.carry(batch, deadline)).await {
             Ok(answer) => answer,
             Err(_) => Err(self.error(ErrorKind::TimedOut, true)),
+        };
+        if answer.is_err() {
+            // It is out of step now.
+            self.hold(None);
         }
+        answer
     }
 
     async fn fetch(
@@ -275,7 +230,7 @@ impl Transport for SimTransport {
         into: &mut (dyn AsyncWrite + Send + Unpin),
         deadline: Duration,
     ) -> Result<Fetched, TransportError> {
-        let number = self.plan.asks.fetch_add(1, Ordering::Relaxed);
+        let number = self.plan.number();
         let before = self.meet_fate(number, Phase::Before, &[]).await?;
         self.reach(deadline).await?;
         tokio::time::sleep(self.latency).await;

@@ -3,19 +3,25 @@
 //! looked at: `World::with` is the only way in.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::chain::Chain;
+use super::chain::{Chain, Duty, Moment};
 use super::database::{Database, Records};
-use super::host::{Around, Link, SimHost, Timing};
+use super::gate::Gate;
+use super::host::{Link, SimHost, Timing};
 use super::referee::{Period, Referee, Verdict};
-use crate::transport::{Broken, Call, Op, Output};
+use crate::transport::{Call, Op};
 
 mod beginning;
+mod histories;
+mod performing;
+
+pub use histories::{Height, Heights, Lacking, height_of};
+pub use performing::{Asked, Counts};
 
 use beginning::{arrange, chain_of, write_history};
 
@@ -104,6 +110,10 @@ pub struct Inside {
     pub hosts: Vec<SimHost>,
     /// The referee.
     pub referee: Referee,
+    /// What each host has signed since the beginning, and which starts lacked something of it.
+    pub heights: Heights,
+    /// What was not begun, and what nobody waited for.
+    pub counts: Counts,
     triggers: Vec<Trigger>,
     advanced_to: Duration,
 }
@@ -116,7 +126,10 @@ pub struct World {
     starts_at: Duration,
     poll: Duration,
     inside: Mutex<Inside>,
+    /// Per host: what `remote.sh` holds while it changes something.
+    turns: Vec<tokio::sync::Mutex<()>>,
     killed: watch::Sender<u64>,
+    gate: OnceLock<Arc<dyn Gate>>,
 }
 
 impl World {
@@ -144,6 +157,8 @@ impl World {
         let inside = Inside {
             hosts,
             referee,
+            heights: Heights::default(),
+            counts: Counts::default(),
             triggers: Vec::new(),
             advanced_to: config.starts_at,
         };
@@ -153,7 +168,13 @@ impl World {
             began: Instant::now(),
             starts_at: config.starts_at,
             inside: Mutex::new(inside),
+            turns: config
+                .hosts
+                .iter()
+                .map(|_| tokio::sync::Mutex::default())
+                .collect(),
             killed: watch::Sender::new(0),
+            gate: OnceLock::new(),
         })
     }
 
@@ -190,38 +211,17 @@ impl World {
         self.lock().triggers.push(trigger);
     }
 
-    /// One call inside a batch, in which an earlier call may have failed.
-    pub async fn perform_unless(&self, broken: Broken, host: usize, call: &Call) -> Option<Output> {
-        if call.op.blocked_by(broken) {
-            let stderr = "not begun: an earlier step of the same batch failed\n".to_owned();
-            return Some(Output {
-                status: 125,
-                stdout: String::new(),
-                stderr,
-            });
-        }
-        self.perform(host, call).await
+    /// From now on every question that comes over a real line passes here. Only the first gate is taken.
+    pub fn guard(&self, gate: Arc<dyn Gate>) {
+        // A second gate would leave it open which of the two has seen a question.
+        let _ = self.gate.set(gate);
     }
 
-    /// One call, carried out on a host, in the time that it takes there. None: the host gives no answer, because it
-    /// is off or cut off, or because the coordinator is to be stopped here.
-    pub async fn perform(&self, host: usize, call: &Call) -> Option<Output> {
-        if self.fire(host, call, When::Before) {
-            return None;
-        }
-        if let Some(takes) = self.time_taken(host, call.op) {
-            tokio::time::sleep(takes).await;
-        }
-        let waits = matches!(call.op, Op::AwaitMetric | Op::AwaitHead | Op::AwaitJournal);
-        let output = if waits {
-            self.wait_for(host, call).await?
-        } else {
-            self.answer(host, call)?
-        };
-        if self.fire(host, call, When::After) {
-            None
-        } else {
-            Some(output)
+    /// Whether a question may go on; always, where nobody stands.
+    pub async fn passes(&self, host: usize, when: When, asked: &[Op]) -> bool {
+        match self.gate.get() {
+            Some(gate) => gate.passes(host, when, asked).await,
+            None => true,
         }
     }
 
@@ -233,6 +233,31 @@ impl World {
             std::future::pending::<()>().await;
         }
         self.killed.send_replace(0);
+    }
+
+    /// Thaws a host. A validator that was about to sign when it froze does so before it notices anything: for the slot
+    /// in which it froze, if it had that in hand, else for the one that it finds. What was signed so.
+    pub fn thaw(&self, host: usize, in_hand: bool) -> usize {
+        self.with(|inside, now| {
+            let Inside {
+                hosts,
+                referee,
+                heights,
+                ..
+            } = inside;
+            let Some(host) = hosts.get_mut(host) else { return 0 };
+            let Some(since) = host.thaw(now) else { return 0 };
+            let slot = self.chain.slot_at(if in_hand { since } else { now });
+            let mut signed = 0;
+            for duty in [Duty::Propose, Duty::Attest] {
+                for message in host.sign(&self.chain, Moment { at: now, slot, duty }) {
+                    heights.raise(host, &message);
+                    referee.record(message);
+                    signed += 1;
+                }
+            }
+            signed
+        })
     }
 
     /// Repairs every way from the coordinator to the hosts.
@@ -256,73 +281,6 @@ impl World {
         })
     }
 
-    fn answer(&self, host: usize, call: &Call) -> Option<Output> {
-        self.with(|inside, now| {
-            let Inside { hosts, referee, .. } = inside;
-            let host = hosts.get_mut(host).filter(|host| host.answers())?;
-            Some(host.answer(
-                Around {
-                    now,
-                    chain: &self.chain,
-                    referee,
-                },
-                call.op,
-                &call.args,
-            ))
-        })
-    }
-
-    /// A call that waits on the host: the reading is repeated until it is there or its limit is over.
-    async fn wait_for(&self, host: usize, call: &Call) -> Option<Output> {
-        let place = if call.op == Op::AwaitHead { 2 } else { 3 };
-        let limit = call
-            .args
-            .get(place)
-            .and_then(|limit| limit.parse::<f64>().ok())
-            .unwrap_or(0.0);
-        let until = Instant::now() + Duration::from_secs_f64(limit.clamp(0.0, 86_400.0));
-        loop {
-            let output = self.answer(host, call)?;
-            if !matches!(output.stdout.as_str(), "seen=no\n" | "head=no\n") || Instant::now() >= until {
-                return Some(output);
-            }
-            tokio::time::sleep(self.poll).await;
-        }
-    }
-
-    fn time_taken(&self, host: usize, op: Op) -> Option<Duration> {
-        let timing = self.with_host(host, |host, _| host.timing)?;
-        let takes = [
-            (Op::Stop, timing.stop),
-            (Op::Start, timing.start),
-            (Op::Run, timing.run),
-        ];
-        takes
-            .into_iter()
-            .find(|(long, _)| *long == op)
-            .map(|(_, takes)| takes)
-    }
-
-    /// Fires the triggers of a call; true when one of them stops the coordinator.
-    fn fire(&self, host: usize, call: &Call, when: When) -> bool {
-        let mut kills = false;
-        self.with(|inside, now| {
-            while let Some(position) = inside
-                .triggers
-                .iter()
-                .position(|trigger| trigger.host == host && trigger.when == when && (trigger.on)(call))
-            {
-                let trigger = inside.triggers.remove(position);
-                (trigger.action)(&mut inside.hosts, now);
-                kills |= trigger.kills_coordinator;
-            }
-        });
-        if kills {
-            self.killed.send_modify(|stops| *stops += 1);
-        }
-        kills
-    }
-
     /// A panic elsewhere while the lock was held cannot leave the world half changed in a way that matters here.
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
@@ -334,13 +292,16 @@ impl Inside {
         for moment in chain.moments(self.advanced_to, now) {
             for host in &mut self.hosts {
                 host.settle(moment.at);
+                self.heights.judge_start(host, moment.at);
                 for message in host.sign(chain, moment) {
+                    self.heights.raise(host, &message);
                     self.referee.record(message);
                 }
             }
         }
         for host in &mut self.hosts {
             host.settle(now);
+            self.heights.judge_start(host, now);
         }
         self.advanced_to = self.advanced_to.max(now);
     }

@@ -91,7 +91,8 @@ pub const GUARDS: &[Guard] = &[
         stages: ALWAYS,
         title: "no other run holds a host",
         why: "two coordinators on one pair would undo each other's fences",
-        remedy: "let the named run finish: `failover resume RUN` on the named coordinator",
+        remedy: "let the named run finish: `failover resume RUN` on the named coordinator; if its journal is lost: \
+                 `failover halt A B` stops and bars both hosts and takes its claim away",
         check: hosts::claims_free,
     },
     Guard {

@@ -8,6 +8,9 @@ use rusqlite::ErrorCode;
 
 use crate::protocol::Outcome;
 
+/// SQLite's extended code for a read that came to the end of the file too early.
+const SHORT_READ: i32 = rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
+
 /// A failure of the journal, of a run's directory, or of its lock.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -55,8 +58,8 @@ pub enum JournalError {
     },
     /// The journal does not replay to what it says, or would not after this entry.
     #[error(
-        "{file}: run {run}, entry {seq}: {detail}; do not resume it: look at both hosts (`failover audit`) and \
-         keep the file",
+        "{file}: run {run}, entry {seq}: {detail}; do not resume it: move it away, keep it, and look at both hosts with \
+         `failover audit`; where its claim lies, `failover halt A B` takes that away",
         file = .file.display()
     )]
     Inconsistent {
@@ -88,7 +91,7 @@ pub enum JournalError {
         known: u32,
     },
     /// The file is torn or not a database.
-    #[error("{file} is damaged: {detail}; move it away, keep it, and look at both hosts with `failover audit` before another run", file = .file.display())]
+    #[error("{file} is damaged: {detail}; move it away, keep it, and look at both hosts with `failover audit` before another run; where a claim lies, `failover halt A B` takes it away", file = .file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
@@ -182,6 +185,14 @@ impl JournalError {
             }
             Some(ErrorCode::DiskFull) => JournalError::DiskFull { file },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                JournalError::Damaged { file, detail }
+            }
+            // Less can be read than its header says: the file was cut.
+            Some(ErrorCode::SystemIoFailure)
+                if source
+                    .sqlite_error()
+                    .is_some_and(|it| it.extended_code == SHORT_READ) =>
+            {
                 JournalError::Damaged { file, detail }
             }
             Some(_) | None => JournalError::Sqlite { file, doing, source },

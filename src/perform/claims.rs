@@ -87,7 +87,8 @@ fn held(foreign: &Claim) -> Happened {
     Happened::with(
         Event::ClaimHeld,
         format!(
-            "run {} of {} ({}) holds a host since {}; on that coordinator: failover resume {}",
+            "run {} of {} ({}) holds a host since {}; on that coordinator: failover resume {}; if its journal is lost: \
+             failover halt stops and bars both hosts and takes its claim away",
             foreign.run, foreign.coordinator, foreign.pair, foreign.since, foreign.run
         ),
         json!({ "holder": foreign }),

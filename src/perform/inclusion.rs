@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant, sleep};
 
 use super::fence::install;
 use super::watch::{First, at};
@@ -47,15 +47,21 @@ pub(super) async fn on_chain(
             .ask(Role::Backup, &look.batch, wait_s + 20, Patience::Once)
             .await;
         let why = match reply {
-            Err(error) => error.to_string(),
+            Err(error) => {
+                // A refused line answers at once: without a pause this would be a busy loop.
+                sleep(Duration::from_millis(250)).await;
+                error.to_string()
+            }
             Ok(reply) if reply.outputs.len() < look.end => "the answer ends too early".to_owned(),
             Ok(reply) => {
+                // What was not answered is asked again as it is: only a look that was had goes a slot further.
+                upto += 1;
                 if let Life::Stopped(why) = life(&read_reading(&world.hosts.backup, &reply, look.end)) {
                     return Err(Happened::new(Event::BackupDied, why));
                 }
                 match look.seen(&reply.outputs) {
                     Ok(Some(slot)) => return Ok(Ok(slot.unwrap_or(first.slot))),
-                    Ok(None) => format!("no block up to slot {upto} holds one"),
+                    Ok(None) => format!("no block up to slot {} holds one", upto - 1),
                     Err(why) => why,
                 }
             }
@@ -63,7 +69,6 @@ pub(super) async fn on_chain(
         if Instant::now() >= give_up {
             return Ok(Err(why));
         }
-        upto += 1;
     }
 }
 

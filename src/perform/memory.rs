@@ -168,6 +168,8 @@ pub struct Memory {
     pub backup_offset_s: f64,
     /// The generations that lay on the hosts (primary, backup) before the claim.
     pub papers: Option<(Option<Generation>, Option<Generation>)>,
+    /// Whether neither host carries this run's claim, as a resume found them.
+    pub claims_gone: bool,
     /// The last judgement.
     pub findings: Vec<Finding>,
 }

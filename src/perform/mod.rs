@@ -10,6 +10,7 @@ mod halt;
 mod history;
 mod inclusion;
 mod memory;
+mod over;
 mod preflight;
 mod repetition;
 mod start;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 pub use halt::{Halted, halt};
 pub use memory::{FenceProof, Found, Memory, Moment, RunIdentity};
+pub use over::{Known, found_over, judged as judged_over};
 pub use preflight::{already_done, audit};
 
 use crate::config::Plan;

@@ -68,7 +68,8 @@ pub(super) async fn check_everything(world: &mut World) -> Done {
             findings.len()
         )
     };
-    let facts = json!({ "found": found, "findings": findings, "keys": found.keys });
+    let papers = world.memory.papers.as_ref();
+    let facts = json!({ "found": found, "findings": findings, "keys": found.keys, "papers": papers });
     world.remember(found);
     Ok(Happened::with(Event::PreflightPassed, why, facts))
 }

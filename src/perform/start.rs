@@ -259,6 +259,10 @@ pub(super) async fn look_at_backup(world: &mut World) -> Done {
     match reading_of(&read_reading(host, &reply, 0)) {
         Reading::Alive(why) => return Ok(Happened::new(Event::BackupRuns, why)),
         Reading::Unknown(why) => return Err(Happened::new(Event::LineLost, why)),
+        Reading::Positive(_) if world.memory.claims_gone => {
+            let why = format!("{}: stopped and barred; {}", host.name(), super::over::GONE);
+            return Ok(Happened::new(Event::FoundOver, why));
+        }
         Reading::Positive(_) => {
             return Ok(Happened::new(
                 Event::BackupStands,

@@ -25,7 +25,9 @@ pub(super) async fn halt_backup(world: &mut World) -> Done {
         // have started is stopped again behind it.
         let stop = Call::new(Op::Stop, [install.unit.clone(), AT_ONCE_S.to_string()]);
         let bar = Call::new(Op::Bar, [&install.unit, &install.lock_file, &text]);
-        let batch = vec![stop.clone(), bar, stop];
+        let mut batch = vec![stop.clone(), bar, stop];
+        // Neither host is the signer then, so that the next run may go either way. A higher generation is left as it is.
+        batch.extend(generation_call(world, "fenced"));
         world
             .hosts
             .ask(Role::Backup, &batch, 2 * AT_ONCE_S + 50, Patience::Retry)

@@ -56,6 +56,9 @@ pub enum Event {
     BackupHasRun,
     /// A host does not carry this run's claim any more: someone else took it away or acts there.
     ClaimLost,
+    /// The hosts show that this run is over, whatever its journal says: its claims are gone, or another run has handed over
+    /// since.
+    FoundOver,
     /// After a lost answer: the backup's validator runs.
     BackupRuns,
     /// After a lost answer: the backup's validator does not run and is barred.
@@ -92,7 +95,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, for tables, tests and reading names back from the journal.
-    pub const ALL: [Event; 41] = [
+    pub const ALL: [Event; 42] = [
         Event::PreflightPassed,
         Event::PreflightRefused,
         Event::AlreadyDone,
@@ -118,6 +121,7 @@ impl Event {
         Event::HistoryStale,
         Event::BackupHasRun,
         Event::ClaimLost,
+        Event::FoundOver,
         Event::BackupRuns,
         Event::BackupStands,
         Event::AttestationSeen,

@@ -31,6 +31,7 @@ const HALTED: State = Releasing(Outcome::Parked);
 const CLAIM: &str = "This run does not hold the host any more: someone else acts there, so it touches nothing further and is over.";
 const LINE: &str = "No answer for as long as is allowed; unknown is not stopped, so the run parks.";
 const STOPPED_BY_HAND: &str = "Someone asked to stop; the backup was not started, so the run parks here.";
+const OVER: &str = "The hosts show that this run is over, whatever its journal says: it takes away what is its own and touches nothing else.";
 const AGAIN: &str = "Time has passed: the primary is fenced and its history collected afresh.";
 const UNDO: &str = "The backup was never started: it is made sure of, and the primary is given back.";
 const BACK: &str = "A person asked for the primary back; the backup was never started.";
@@ -59,6 +60,7 @@ pub const ROWS: &[Row] = &[
     row(BarringPrimary, PrimaryBarred, StoppingPrimary, "The primary cannot start its validator again; now it is stopped."),
     row(BarringPrimary, BarFailed, RebarringBackup, "The primary cannot be barred, so it is not stopped: undo."),
     row(BarringPrimary, ClaimLost, HALTED, CLAIM),
+    row(BarringPrimary, FoundOver, Releasing(Refused), OVER),
     row(BarringPrimary, LineLost, FENCING, LINE),
     row(BarringPrimary, Interrupted, FENCING, STOPPED_BY_HAND),
     row(BarringPrimary, Resumed, BarringPrimary, "Barring is repeatable."),
@@ -137,6 +139,7 @@ pub const ROWS: &[Row] = &[
     row(LookingAtBackup, BackupStands, JudgingRestart, "The backup does not run and is barred: judge again before another start."),
     row(LookingAtBackup, StartFailed, HaltingBackup, "Something lives there and it is not the unit as it was started: no way back, stop and bar it."),
     row(LookingAtBackup, ClaimLost, HaltingBackup, "This run does not hold the backup any more, so it cannot bar it as its own: it is stopped and barred, which asks for no claim."),
+    row(LookingAtBackup, FoundOver, Ended(Refused), OVER),
     row(LookingAtBackup, LineLost, STARTING, LINE),
     row(LookingAtBackup, Resumed, LookingAtBackup, "Looking is repeatable."),
 
@@ -153,17 +156,20 @@ pub const ROWS: &[Row] = &[
     row(Watching, PrimaryAlive, HaltingBackup, "The primary lives: the backup is stopped and barred at once."),
     row(Watching, HistoryIncomplete, HaltingBackup, "The backup lacks history of the primary: it is stopped and barred at once."),
     row(Watching, BackupDied, HaltingBackup, "The backup's validator died: it is barred, so that nothing revives it unwatched."),
+    row(Watching, FoundOver, Ended(Refused), OVER),
     row(Watching, LineLost, Releasing(Unconfirmed), "The backup was started; it cannot be looked at any more."),
     row(Watching, Interrupted, Releasing(Unconfirmed), "Stopped on request while the backup runs."),
     row(Watching, Resumed, Watching, "Watching is repeatable."),
 
     row(HaltingBackup, BackupHalted, HALTED, "The backup is barred and proven stopped."),
+    row(HaltingBackup, FoundOver, Ended(Refused), OVER),
     row(HaltingBackup, LineLost, HALTING, LINE),
     row(HaltingBackup, Resumed, HaltingBackup, "Halting is repeatable."),
 
     row(RebarringBackup, BackupBarred, RestoringPrimary, "The backup cannot sign: the primary may."),
     row(RebarringBackup, BackupHasRun, HaltingBackup, "The backup ran outside this run: its history is not on the primary, so there is no way back."),
     row(RebarringBackup, ClaimLost, HALTED, CLAIM),
+    row(RebarringBackup, FoundOver, Releasing(Refused), OVER),
     row(RebarringBackup, LineLost, RESTORING, LINE),
     row(RebarringBackup, Resumed, RebarringBackup, "Barring is repeatable."),
 
@@ -183,15 +189,19 @@ pub const ROWS: &[Row] = &[
     row(Releasing(Completed), ClaimsReleased, Ended(Completed), "Done."),
     row(Releasing(Completed), LineLost, Ended(Completed), "Done; a claim was left behind and is named in the report."),
     row(Releasing(Completed), Resumed, Releasing(Completed), "Releasing is repeatable."),
+    row(Releasing(Completed), FoundOver, Ended(Refused), OVER),
     row(Releasing(Unconfirmed), ClaimsReleased, Ended(Unconfirmed), "The backup runs; look at it."),
     row(Releasing(Unconfirmed), LineLost, Ended(Unconfirmed), "The backup runs; a claim was left behind and is named in the report."),
     row(Releasing(Unconfirmed), Resumed, Releasing(Unconfirmed), "Releasing is repeatable."),
+    row(Releasing(Unconfirmed), FoundOver, Ended(Refused), OVER),
     row(Releasing(Restored), ClaimsReleased, Ended(Restored), "The primary signs again."),
     row(Releasing(Restored), LineLost, Ended(Restored), "The primary signs again; a claim was left behind and is named in the report."),
     row(Releasing(Restored), Resumed, Releasing(Restored), "Releasing is repeatable."),
+    row(Releasing(Restored), FoundOver, Ended(Refused), OVER),
     row(HALTED, ClaimsReleased, Ended(Outcome::Parked), "Over; what was seen of the hosts is in the report."),
     row(HALTED, LineLost, Ended(Outcome::Parked), "Over; a claim was left behind and is named in the report."),
     row(HALTED, Resumed, HALTED, "Releasing is repeatable."),
+    row(HALTED, FoundOver, Ended(Refused), OVER),
     row(Releasing(Refused), ClaimsReleased, Ended(Refused), "Nothing was changed."),
     row(Releasing(Refused), LineLost, Ended(Refused), "Nothing was changed but the claim, which was left behind and is named in the report."),
     row(Releasing(Refused), Resumed, Releasing(Refused), "Releasing is repeatable."),

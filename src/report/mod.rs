@@ -69,6 +69,9 @@ pub struct Report {
     pub primary_seen_alive: bool,
     /// Hosts on which this run's claim was left.
     pub claims_left_on: Vec<String>,
+    /// Whether the hosts showed that the run was over, against its journal.
+    #[serde(skip)]
+    pub found_over: bool,
     /// Commands to do next, most urgent first.
     pub next: Vec<String>,
     /// What cannot be said as a command.
@@ -141,13 +144,14 @@ impl Report {
         let last = records.last();
         let word = state.outcome().map_or("running", Outcome::word);
         let touched = records.iter().any(|record| record.event == Event::Claimed);
+        let found_over = records.iter().any(|record| record.event == Event::FoundOver);
         let mut report = Report {
             schema: SCHEMA.to_owned(),
             run: run.id.clone(),
             outcome: word.to_owned(),
             state: state.to_string(),
             why: decisive(records).map_or_else(String::new, |record| record.why.clone()),
-            changed: touched && state.outcome() != Some(Outcome::Refused),
+            changed: touched && (state.outcome() != Some(Outcome::Refused) || found_over),
             generation: number("generation"),
             primary: run.primary.clone(),
             backup: run.backup.clone(),
@@ -181,6 +185,7 @@ impl Report {
                         .collect()
                 })
                 .unwrap_or_default(),
+            found_over,
             next: Vec::new(),
             notes: Vec::new(),
         };

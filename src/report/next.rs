@@ -67,6 +67,17 @@ fn ended(report: &Report, outcome: Outcome, notes: &mut Vec<String>) -> Vec<Stri
             ));
             vec![format!("failover report {run}"), format!("{again} --dry-run")]
         }
+        Outcome::Refused if report.found_over => {
+            notes.push(format!(
+                "nothing was changed now: the journal knows less of this run than the hosts do. Look which host signs; \
+                 {b} may, and so may {a}"
+            ));
+            vec![
+                format!("failover status --primary {a} --backup {b}"),
+                format!("{again} --dry-run"),
+                format!("failover --primary {b} --backup {a} --dry-run"),
+            ]
+        }
         Outcome::Refused => {
             notes.extend(
                 report

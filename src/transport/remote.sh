@@ -317,6 +317,8 @@ fo_write() {
 }
 
 fo_claim() {
+  # A run that has released this host never claims it again: what asks for that was left behind by a lost line.
+  if [ -e "$FO_ROOT/run/failover.released.$1" ]; then echo "run $1 has released this host" >&2; return 9; fi
   fo_state_dir || return
   # A complete file is linked into place: exclusive like O_EXCL, and never seen half written.
   printf '%s\n' "$2" >"$FO_STATE/claim.$1" && sync "$FO_STATE/claim.$1" || return
@@ -327,6 +329,8 @@ fo_claim() {
 }
 
 fo_release() {
+  # In memory: the shells of an earlier boot are gone, and what they were asked with them.
+  case $1 in ''|*/*|.*) ;; *) : >"$FO_ROOT/run/failover.released.$1" || return;; esac
   if [ -e "$FO_STATE/claim.json" ] && grep -F -q -e "\"run\":\"$1\"" "$FO_STATE/claim.json"; then
     rm -f "$FO_STATE/claim.json" && sync "$FO_STATE" || return
   fi

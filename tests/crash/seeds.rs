@@ -75,6 +75,6 @@ async fn bad_lines_and_kills() {
     }
     assert_eq!(
         table.print("bad lines and kills"),
-        counts(&[("Completed", 132), ("Refused", 3), ("Restored", 15)])
+        counts(&[("Completed", 136), ("Refused", 2), ("Restored", 12)])
     );
 }

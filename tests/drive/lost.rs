@@ -157,3 +157,22 @@ async fn another_machine_in_the_primarys_name() {
         rig.assert_clean("r1");
     }
 }
+
+/// Proves that a watch whose lines are refused at once, behind the first attestation, waits between two questions and
+/// does not ask for ever more: it ends, unconfirmed, after a number of questions that fits its time.
+#[tokio::test(start_paused = true)]
+async fn a_refused_line_is_not_asked_in_a_busy_loop() {
+    let rig = rig();
+    rig.world.arm(Trigger {
+        host: B,
+        on: |call| call.op == Op::AwaitHead,
+        when: When::Before,
+        action: Box::new(|hosts, _| hosts[B].link = Link::Refusing),
+        kills_coordinator: false,
+    });
+    let faults = FaultPlan::none();
+    let state = rig.run_with("r1", How::faults(faults.clone())).await.unwrap();
+    assert_eq!(state, State::Ended(Outcome::Unconfirmed), "{}", rig.story("r1"));
+    assert!(faults.asks() < 400, "{} questions", faults.asks());
+    assert!(rig.lives(B) && rig.barred(A));
+}

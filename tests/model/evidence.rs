@@ -6,15 +6,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use failover::guards::{
-    Claim, Evidence, FenceReading, GUARDS, Generation, HostEvidence, Process, Reading, RunEvidence, Seen,
-    Stage, Syncing, Verdict, reading_of, stands_barred,
+    Claim, Evidence, FenceReading, GUARDS, Generation, HostEvidence, Papers, Process, Reading, RunEvidence,
+    Seen, Stage, Syncing, Verdict, reading_of, stands_barred,
 };
-use failover::perform::already_done;
+use failover::perform::{Known, already_done, judged_over};
 use failover::protection::{FloorMap, Floors, History, Input, PublicKey, merge};
+use failover::protocol::Event;
 
 use crate::healthy::{self, healthy, key, process, unknown};
 use crate::mutants::Knobs;
-use crate::world::{Coord, Flaw, Host, Mark, Power, Unit, World};
+use crate::world::{Coord, Flaw, Host, Mark, Paper, Power, Unit, World};
 
 /// One reading of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +196,44 @@ fn fence_reading(name: &str, mark: Mark) -> FenceReading {
     }
 }
 
+/// Whether a run that is resumed is over by its hosts' papers, as the shipping judgement says; and whether both were read
+/// and carry no claim of it.
+pub fn over(world: &World, at: usize) -> (Option<Event>, bool) {
+    let coord = &world.coords[at];
+    let run = format!("r{}", at + 1);
+    let hosts = [coord.primary(), coord.backup()];
+    let papers = hosts.map(|host| {
+        let seen = host_evidence("x", &world.hosts[host], &world.coords);
+        seen.papers.known().ok().cloned()
+    });
+    let ours = |papers: &Papers| papers.claim.as_ref().is_some_and(|claim| claim.run == run);
+    let gone = papers
+        .iter()
+        .all(|papers| papers.as_ref().is_some_and(|papers| !ours(papers)));
+    let before = coord.papers.map(|[a, b]| {
+        let generation = |paper: Paper| generation(paper, &world.coords);
+        (generation(a), generation(b))
+    });
+    let known = Known {
+        run: &run,
+        generation: (coord.generation != 0).then_some(u64::from(coord.generation)),
+        before: before.as_ref(),
+        ended: &[],
+    };
+    let [a, b] = &papers;
+    let happened = judged_over(&known, coord.state, a.as_ref(), b.as_ref(), gone);
+    (happened.map(|happened| happened.event), gone)
+}
+
+fn generation(paper: Paper, coords: &[Coord; 2]) -> Option<Generation> {
+    (paper.generation != 0).then(|| Generation {
+        pair: pair(&coords[usize::from(paper.run) - 1]),
+        generation: u64::from(paper.generation),
+        role: if paper.signer { "signer" } else { "fenced" }.to_owned(),
+        run: format!("r{}", paper.run),
+    })
+}
+
 /// Whether a later reading shows no start since an earlier one, as the shipping comparison says.
 pub fn holds(knobs: &Knobs, earlier: Mark, later: Mark) -> bool {
     knobs.blind_to_lock_id() || fence_reading("x", earlier).holds(&fence_reading("x", later))
@@ -256,12 +295,7 @@ fn host_evidence(name: &str, host: &Host, coords: &[Coord; 2]) -> HostEvidence {
             run: format!("r{}", host.claim),
             ..healthy::claim("x")
         });
-        papers.generation = (host.paper.generation != 0).then(|| Generation {
-            pair: pair(&coords[usize::from(host.paper.run) - 1]),
-            generation: u64::from(host.paper.generation),
-            role: if host.paper.signer { "signer" } else { "fenced" }.to_owned(),
-            run: format!("r{}", host.paper.run),
-        });
+        papers.generation = generation(host.paper, coords);
     }
     seen.fingerprint = Seen::Known(format!("{:?}", host.db));
     if let Seen::Known(protection) = &mut seen.protection {

@@ -3,7 +3,8 @@
 
 use failover::protocol::{Event, State};
 
-use crate::mutants::Knobs;
+use crate::evidence::over;
+use crate::mutants::{Knobs, Weak};
 use crate::properties::{told, two_runs};
 use crate::world::{Life, Power, World};
 
@@ -16,8 +17,8 @@ pub fn append(knobs: &Knobs, world: &mut World, at: usize, event: Event) -> Stat
     };
     let coord = &mut world.coords[at];
     (coord.state, coord.learnt) = (to, None);
-    coord.displaced =
-        event == Event::ClaimLost || (coord.displaced && matches!(to, State::Releasing(_) | State::Ended(_)));
+    coord.displaced = matches!(event, Event::ClaimLost | Event::FoundOver)
+        || (coord.displaced && matches!(to, State::Releasing(_) | State::Ended(_)));
     told(world, at);
     two_runs(world);
     if matches!(to, State::Parked(_) | State::Ended(_)) {
@@ -26,7 +27,7 @@ pub fn append(knobs: &Knobs, world: &mut World, at: usize, event: Event) -> Stat
     to
 }
 
-/// A new process takes the run over. None: there is no row for it.
+/// A new process takes the run over, and asks the hosts first whether it is over there. None: there is no row for it.
 pub fn resumed(knobs: &Knobs, world: &World, at: usize, event: Event) -> Option<World> {
     let coord = world.coords[at];
     knobs.step(coord.state, event).ok()?;
@@ -34,5 +35,10 @@ pub fn resumed(knobs: &Knobs, world: &World, at: usize, event: Event) -> Option<
     next.coords[at].life = Life::Working;
     next.coords[at].known = world.hosts.map(|host| host.power == Power::On);
     append(knobs, &mut next, at, event);
+    let (is_over, gone) = over(&next, at);
+    next.coords[at].claims_gone = gone;
+    if let Some(event) = is_over.filter(|_| !knobs.weak(Weak::NoLookOnResume)) {
+        append(knobs, &mut next, at, event);
+    }
     Some(next)
 }

@@ -23,10 +23,12 @@ pub enum Weak {
     NoBackupProof,
     /// The backup's database is not looked at before the primary is restored.
     NoBackupPrint,
+    /// A resume believes its journal.
+    NoLookOnResume,
 }
 
 impl Weak {
-    pub const ALL: [Weak; 7] = [
+    pub const ALL: [Weak; 8] = [
         Weak::UnknownIsStopped,
         Weak::OneReading,
         Weak::NoMerge,
@@ -34,6 +36,7 @@ impl Weak {
         Weak::NoSecondJudgement,
         Weak::NoBackupProof,
         Weak::NoBackupPrint,
+        Weak::NoLookOnResume,
     ];
 }
 

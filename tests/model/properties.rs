@@ -52,7 +52,8 @@ pub fn told(world: &mut World, at: usize) {
         State::Ended(Outcome::Completed) => !same || (runs(backup) && fenced(primary)),
         State::Ended(Outcome::Unconfirmed) => !same || runs(backup),
         State::Ended(Outcome::Restored) => !coord.started && (!same || (runs(primary) && stands)),
-        State::Ended(Outcome::Refused) => !coord.acted,
+        // A run that is found over says only that nothing was changed now.
+        State::Ended(Outcome::Refused) => !coord.acted || coord.displaced,
         State::Ended(Outcome::Parked) => !same || stands || coord.displaced,
         // Nothing that these two park could have been started by the run.
         State::Parked(Parking::Fencing | Parking::Restoring) => !coord.started,

@@ -92,6 +92,13 @@ pub const RULES: &[Rule] = &[
         }),
     },
     Rule {
+        says: "a run that the hosts show to be over changes nothing, and before a start takes away what is its own",
+        holds: |table| all(table, Event::FoundOver, |from, to| match from {
+            State::BarringPrimary | State::RebarringBackup => to == State::Releasing(Outcome::Refused),
+            _ => to == State::Ended(Outcome::Refused),
+        }),
+    },
+    Rule {
         says: "a backup that ran by itself is halted; behind a start that was tried it is looked at first",
         holds: |table| all(table, Event::BackupHasRun, |from, to| match from {
             State::JudgingRestart => to == State::LookingAtBackup,

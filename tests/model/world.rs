@@ -99,6 +99,8 @@ pub struct Coord {
     pub generation: u8,
     pub proven: Option<Mark>,
     pub print: Option<[u8; 2]>,
+    /// The generations that its preflight found, primary and backup.
+    pub papers: Option<[Paper; 2]>,
     pub merged: Option<[u8; 2]>,
     /// What the backup's database looked like when this run last left it; none: not known.
     pub backup_print: Option<[u8; 2]>,
@@ -110,7 +112,8 @@ pub struct Coord {
     /// What was performed and is not in the journal yet.
     pub learnt: Option<Event>,
     pub known: [bool; 2],
-    pub papers: Option<[Paper; 2]>,
+    /// On resuming neither host carried its claim.
+    pub claims_gone: bool,
     pub note: u8,
     pub first: Option<Mark>,
     pub fence: Option<Mark>,
@@ -227,6 +230,7 @@ impl Coord {
         at: 0,
         learnt: None,
         known: [false; 2],
+        claims_gone: false,
         papers: None,
         note: 0,
         first: None,
@@ -261,7 +265,7 @@ impl Coord {
     /// The process is gone, with all that it knew. What it had performed and not written down, nobody knows.
     pub fn gone(&mut self) {
         match self.learnt {
-            Some(Event::PreflightPassed) => self.found = None,
+            Some(Event::PreflightPassed) => (self.found, self.papers) = (None, None),
             Some(Event::Claimed) => self.generation = 0,
             Some(Event::ProvenStopped) => self.proven = None,
             Some(Event::Collected) => (self.print, self.backup_print) = (None, None),
@@ -277,6 +281,7 @@ impl Coord {
             generation: self.generation,
             proven: self.proven,
             print: self.print,
+            papers: self.papers,
             merged: self.merged,
             backup_print: self.backup_print,
             archived: self.archived,

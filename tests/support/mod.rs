@@ -53,6 +53,11 @@ pub fn rig() -> Rig {
 
 /// A pair of another world.
 pub fn rig_of(config: &WorldConfig) -> Rig {
+    rig_in(config, &std::env::temp_dir())
+}
+
+/// A pair of another world, whose coordinator keeps its directory below another one.
+pub fn rig_in(config: &WorldConfig, below: &std::path::Path) -> Rig {
     let world = Arc::new(World::new(config).unwrap());
     let mut plan = Config::default();
     plan.chain.keys.clone_from(&world.chain.keys);
@@ -64,7 +69,7 @@ pub fn rig_of(config: &WorldConfig) -> Rig {
         names: [config.hosts[0].clone(), config.hosts[1].clone()],
         latency: [Duration::from_millis(40); 2],
         coordinator: "root@desk".to_owned(),
-        directory: tempfile::tempdir().unwrap(),
+        directory: tempfile::tempdir_in(below).unwrap(),
     }
 }
 
@@ -77,7 +82,7 @@ impl Rig {
             names: self.names.clone(),
             latency: latency_ms.map(Duration::from_millis),
             coordinator: "root@other-desk".to_owned(),
-            directory: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir_in(self.directory.path().parent().unwrap()).unwrap(),
         }
     }
 

@@ -75,6 +75,23 @@ async fn a_release_removes_only_its_own_claim() {
     }
 }
 
+/// Proves that a claim which a lost line left behind, and which comes to be begun after its run has released the host,
+/// does not hold the host for a run that is over.
+#[tokio::test]
+async fn a_claim_behind_its_release_is_not_begun() {
+    let host = Rooted::new();
+    host.call(Op::Claim, ["one", ONE]).await;
+    host.call(Op::Release, ["one"]).await;
+    let late = host.call(Op::Claim, ["one", ONE]).await;
+    assert_eq!(
+        (late.status, late.last_words()),
+        (9, "run one has released this host")
+    );
+    let papers = host.call(Op::Papers, [""; 0]).await;
+    assert_eq!(value(&papers, "claim").as_deref(), Some("absent"));
+    assert_eq!(host.call(Op::Claim, ["two", TWO]).await.status, 0);
+}
+
 #[tokio::test]
 async fn the_generation_never_falls() {
     let host = Rooted::new();

@@ -25,6 +25,9 @@ impl SimHost {
         if is_unsafe_name(run) {
             return failed(2, "");
         }
+        if let Some(why) = self.unwritable().filter(|_| self.quirks.read_only) {
+            return why;
+        }
         // The run's own directory, and those of its exports: RUN and RUN.*
         let (own, others) = (format!("{STATE}/work/{run}"), format!("{STATE}/work/{run}."));
         let cleared =

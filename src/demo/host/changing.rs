@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::files::parent;
-use super::unit::{Active, Unit};
+use super::unit::{Active, Cause, Unit};
 use super::{STATE, SimHost, done, failed};
 use crate::transport::Output;
 
@@ -33,6 +33,9 @@ impl SimHost {
         if run.is_empty() {
             return failed(2, "no run\n");
         }
+        if self.released.contains(run) {
+            return failed(9, format!("run {run} has released this host\n"));
+        }
         self.files.make_directory(STATE);
         let path = format!("{STATE}/claim.json");
         // ln refuses to replace: the claim that lies there stays.
@@ -45,6 +48,7 @@ impl SimHost {
     }
 
     pub(super) fn release(&mut self, run: &str) -> Output {
+        self.released.insert(run.to_owned());
         let path = format!("{STATE}/claim.json");
         let ours = self
             .files
@@ -60,9 +64,16 @@ impl SimHost {
     }
 
     pub(super) fn bar(&mut self, unit: &str, lock: &str, text: &str) -> Output {
+        // The count lies in memory, and every part is tried whatever became of the others.
+        self.bars += 1;
         if let Some(why) = self.unwritable() {
+            if self.unit.is(unit) && !self.quirks.read_only {
+                self.unit.enabled = false;
+                self.reload();
+            }
             return why;
         }
+        self.gate_lifted = false;
         self.files.make_directory(parent(lock));
         let gate = Unit::gate_path(unit);
         self.files.make_directory(parent(&gate));
@@ -110,6 +121,10 @@ impl SimHost {
     }
 
     pub(super) fn unbar(&mut self, unit: &str, lock: &str, enable: &str) -> Output {
+        if let Some(why) = self.unwritable().filter(|_| self.quirks.read_only) {
+            return why;
+        }
+        self.gate_lifted = false;
         if enable == "enable" {
             if !self.unit.is(unit) {
                 return failed(
@@ -153,7 +168,7 @@ impl SimHost {
         if self.unit.active != Active::Active {
             self.unit.restarts = 0;
         }
-        self.start_unit(now)
+        self.start_unit_because(now, Cause::Coordinator)
     }
 
     pub(super) fn generation(&mut self, number: &str, json: &str) -> Output {

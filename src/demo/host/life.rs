@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::unit::{Active, Unit};
+use super::unit::{Active, Cause, Unit};
 use super::{Power, Process, SimHost, done, failed};
 use crate::demo::referee::Period;
 use crate::transport::Output;
@@ -11,6 +11,9 @@ use crate::transport::Output;
 impl SimHost {
     /// Lets what was due by itself happen up to a unix time: the end of a boot, an automatic restart.
     pub fn settle(&mut self, now: Duration) {
+        if self.frozen.is_some() {
+            return;
+        }
         if let Power::Booting(at) = self.power
             && at <= now
         {
@@ -29,6 +32,7 @@ impl SimHost {
         self.end_process(now);
         self.unit.active = Active::Inactive;
         self.power = Power::Off;
+        self.frozen = None;
     }
 
     /// Power comes back; the host boots.
@@ -60,8 +64,8 @@ impl SimHost {
     /// Somebody runs the validator's command line in a shell: no gate stops that. Nothing happens if one is alive
     /// already, since the client locks its database.
     pub fn start_by_hand(&mut self, now: Duration) {
-        if self.power == Power::On && self.process.is_none() {
-            self.begin_process(now, false);
+        if self.power == Power::On && self.frozen.is_none() && self.process.is_none() {
+            self.begin_process(now, Cause::ByHand);
         }
     }
 
@@ -76,6 +80,9 @@ impl SimHost {
         self.power = Power::On;
         self.boots += 1;
         self.booted_at = now;
+        self.stood_still = Duration::ZERO;
+        self.bars = 0;
+        self.released.clear();
         self.unit.restarts = 0;
         self.unit.started_monotonic = Duration::ZERO;
         self.reload();
@@ -86,7 +93,7 @@ impl SimHost {
 
     /// Starts the unit at the beginning of the world.
     pub(in crate::demo) fn start_at_beginning(&mut self, now: Duration) {
-        self.start_unit(now);
+        self.start_unit_because(now, Cause::Beginning);
     }
 
     /// `daemon-reload`.
@@ -97,6 +104,11 @@ impl SimHost {
 
     /// The start job of the unit: evaluates the asserts, then runs the process. What `systemctl start` says.
     pub(super) fn start_unit(&mut self, now: Duration) -> Output {
+        self.start_unit_because(now, Cause::Service)
+    }
+
+    /// The same, told who asked for it.
+    pub(super) fn start_unit_because(&mut self, now: Duration, cause: Cause) -> Output {
         if self.unit.active == Active::Active {
             return done("");
         }
@@ -125,11 +137,13 @@ impl SimHost {
             return done("");
         }
         self.unit.active = Active::Active;
-        self.begin_process(now, true);
+        let cause = if self.gate_lifted { Cause::Lifted } else { cause };
+        self.begin_process(now, cause);
         done("")
     }
 
-    fn begin_process(&mut self, now: Duration, in_unit: bool) {
+    fn begin_process(&mut self, now: Duration, cause: Cause) {
+        let in_unit = cause != Cause::ByHand;
         let after = if in_unit {
             self.timing.start_to_signing
         } else {
@@ -139,6 +153,7 @@ impl SimHost {
         self.process = Some(Process {
             pid: self.next_pid,
             in_unit,
+            cause,
             signs_from: now + after,
             attestations: 0,
             blocks: 0,
@@ -147,6 +162,7 @@ impl SimHost {
             host: self.name.clone(),
             from: now,
             until: None,
+            cause,
         });
     }
 
@@ -160,7 +176,12 @@ impl SimHost {
 
     /// Hundredths of a second since it booted, as the script's `uptime` prints.
     pub fn uptime_cs(&self, now: Duration) -> u64 {
-        u64::try_from(now.saturating_sub(self.booted_at).as_millis() / 10).unwrap_or(u64::MAX)
+        let stands = self.frozen.filter(|frozen| frozen.uptime_stands);
+        let now = stands.map_or(now, |frozen| frozen.since);
+        let up = now
+            .saturating_sub(self.booted_at)
+            .saturating_sub(self.stood_still);
+        u64::try_from(up.as_millis() / 10).unwrap_or(u64::MAX)
     }
 
     /// A process id that was not given before.

@@ -8,6 +8,7 @@ pub mod client;
 pub mod files;
 mod life;
 mod looking;
+mod mishaps;
 pub mod unit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,8 @@ use super::database::{Database, Records};
 use super::referee::{Message, Period, Referee, Signed};
 use crate::transport::{Op, Output};
 use files::Files;
-use unit::{Active, Unit};
+pub use mishaps::Frozen;
+use unit::{Active, Cause, Unit};
 
 /// The unit of every simulated validator.
 pub const UNIT: &str = "validator.service";
@@ -45,6 +47,8 @@ pub struct Process {
     pub pid: u32,
     /// Whether it belongs to the unit's cgroup; false: somebody started it by hand.
     pub in_unit: bool,
+    /// How it came to run.
+    pub cause: Cause,
     /// Unix time from which it signs.
     pub signs_from: Duration,
     /// Attestations published since it started.
@@ -100,6 +104,8 @@ pub struct Quirks {
     pub ntp_lost: bool,
     /// The state directory cannot be written to.
     pub read_only: bool,
+    /// Operations that take so much longer than they should.
+    pub slow: BTreeMap<Op, Duration>,
 }
 
 /// How long things take on a host.
@@ -165,8 +171,17 @@ pub struct SimHost {
     pub disk_free: u64,
     /// The unit's journal: unix time and line.
     pub journal: Vec<(Duration, String)>,
+    /// Since when nothing on it moves, and whether its uptime stands still with it.
+    pub frozen: Option<Frozen>,
+    /// How often it was barred in this boot.
+    pub bars: u64,
+    /// Runs that have released it in this boot: a claim of theirs that arrives later counts for nothing.
+    pub released: BTreeSet<String>,
+    /// Whether a person has taken the lock away, past every check.
+    pub gate_lifted: bool,
     boots: u64,
     booted_at: Duration,
+    stood_still: Duration,
     next_pid: u32,
     seed: u64,
 }
@@ -191,7 +206,12 @@ impl SimHost {
             clock_ahead_ms: 0,
             disk_free: 200_000_000_000,
             journal: Vec::new(),
+            frozen: None,
+            bars: 0,
+            released: BTreeSet::new(),
+            gate_lifted: false,
             boots: 1,
+            stood_still: Duration::ZERO,
             // It has been up for three days.
             booted_at: created_at.saturating_sub(Duration::from_secs(3 * 86_400)),
             next_pid: 700,
@@ -265,9 +285,11 @@ impl SimHost {
             .process
             .as_ref()
             .is_some_and(|process| process.signs_from <= moment.at);
-        if !ready || !self.beacon.usable() {
+        // What cannot be recorded must not be signed.
+        if !ready || !self.beacon.usable() || self.frozen.is_some() || self.unwritable().is_some() {
             return Vec::new();
         }
+        let moment = self.as_it_seems(chain, moment);
         let keys = match moment.duty {
             Duty::Propose => chain.proposer(moment.slot).into_iter().collect(),
             Duty::Attest => chain.attesters(moment.slot),

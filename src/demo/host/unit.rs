@@ -16,6 +16,31 @@ pub enum Active {
     AutoRestart(Duration),
 }
 
+/// How a validator process came to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// It ran when the world began.
+    Beginning,
+    /// The coordinator's start.
+    Coordinator,
+    /// The service manager: a boot, `Restart=`, or a person's `systemctl start`, through the gate.
+    Service,
+    /// The unit's start after a person had taken the lock away.
+    Lifted,
+    /// A person in a shell, outside the unit.
+    ByHand,
+}
+
+impl Cause {
+    /// Whether a person went past the gate, which no program can prevent.
+    pub fn past_gate(self) -> bool {
+        match self {
+            Cause::Lifted | Cause::ByHand => true,
+            Cause::Beginning | Cause::Coordinator | Cause::Service => false,
+        }
+    }
+}
+
 /// One service unit.
 #[derive(Debug, Clone)]
 pub struct Unit {

@@ -48,6 +48,7 @@ fn period(host: &str, from: u64, until: Option<u64>) -> Period {
         host: host.into(),
         from: Duration::from_secs(from),
         until: until.map(Duration::from_secs),
+        cause: Cause::Service,
     }
 }
 

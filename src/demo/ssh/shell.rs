@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use crate::demo::chain::sha256_hex;
-use crate::demo::world::World;
+use crate::demo::world::{When, World};
 use crate::transport::{Broken, Call, Op, Output};
 
 /// The last line of `remote.sh`.
@@ -34,6 +34,7 @@ pub struct Shell {
     nonce: String,
     until: Option<u64>,
     broken: Broken,
+    asked: Vec<Op>,
     answered: usize,
     output: Vec<u8>,
 }
@@ -52,6 +53,7 @@ impl Shell {
             nonce: String::new(),
             until: None,
             broken: Broken::No,
+            asked: Vec::new(),
             answered: 0,
             output: Vec::new(),
         }
@@ -85,10 +87,10 @@ impl Shell {
         match words.as_slice() {
             [] => Step::Continue,
             ["exit", ..] => Step::Exit(0),
-            ["fo_begin", nonce, rest @ ..] => self.begin(nonce, rest.first().copied()),
+            ["fo_begin", nonce, rest @ ..] => self.begin(nonce, rest.first().copied()).await,
             ["fo_op", name, args @ ..] => self.op(name, args).await,
-            ["fo_end"] => self.mark("end"),
-            ["fo_fetch", nonce, path] => self.fetch(nonce, path),
+            ["fo_end"] => self.end().await,
+            ["fo_fetch", nonce, path] => self.fetched(nonce, path).await,
             [unknown, ..] => {
                 self.print(&format!("sh: {unknown}: not found\n"));
                 Step::Exit(127)
@@ -112,12 +114,23 @@ impl Shell {
         self.output.extend_from_slice(text.as_bytes());
     }
 
-    fn begin(&mut self, nonce: &str, until: Option<&str>) -> Step {
+    async fn begin(&mut self, nonce: &str, until: Option<&str>) -> Step {
+        if !self.world.passes(self.position, When::Before, &[]).await {
+            return Step::Stalled;
+        }
         self.nonce = nonce.to_owned();
         self.broken = Broken::No;
         self.until = until.and_then(|until| until.parse().ok());
+        self.asked.clear();
         self.answered = 0;
         self.mark("begin")
+    }
+
+    async fn end(&mut self) -> Step {
+        if !self.world.passes(self.position, When::After, &self.asked).await {
+            return Step::Stalled;
+        }
+        self.mark("end")
     }
 
     /// The first and the last line of a frame.
@@ -151,6 +164,7 @@ impl Shell {
         }
         let answer = match Op::named(name) {
             Some(op) => {
+                self.asked.push(op);
                 let output = self
                     .world
                     .perform_unless(self.broken, self.position, &Call::new(op, args))
@@ -177,6 +191,18 @@ impl Shell {
             }
             None => Step::Stalled,
         }
+    }
+
+    async fn fetched(&mut self, nonce: &str, path: &str) -> Step {
+        if !self.world.passes(self.position, When::Before, &[]).await {
+            return Step::Stalled;
+        }
+        let step = self.fetch(nonce, path);
+        if !self.world.passes(self.position, When::After, &[]).await {
+            self.output.clear();
+            return Step::Stalled;
+        }
+        step
     }
 
     fn fetch(&mut self, nonce: &str, path: &str) -> Step {
@@ -219,7 +245,7 @@ async fn line(lines: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
 }
 
 /// What one call printed, as the script frames it.
-fn framed(output: &Output) -> String {
+pub(in crate::demo) fn framed(output: &Output) -> String {
     let mut text = prefixed("o ", &output.stdout);
     let words = output.stderr.strip_suffix('\n').unwrap_or(&output.stderr);
     if !words.is_empty() {

@@ -99,6 +99,7 @@ impl<'a> Work<'a> {
         match self.reading(backup) {
             Read::Alive => self.lives(backup),
             Read::Unknown => self.learn(Event::LineLost),
+            Read::Positive(_) if self.me().claims_gone => self.learn(Event::FoundOver),
             Read::Positive(_) => self.learn(Event::BackupStands),
             Read::Unbarred => self.go(1),
         }
