@@ -244,6 +244,9 @@ fn of_weak(weak: Weak) -> Expected {
         Weak::OneReading => Survives(
             "a reading here is whole and true for its moment; several are for hosts where that is not so (tests/drive)",
         ),
+        Weak::NoLookOnResume => Survives(
+            "a run without its claim is refused by the hosts themselves; the look is for an old copy of a journal (tests/kill)",
+        ),
         Weak::NoReadBack => {
             Survives("history-covers judges the same before the start; without both a property fails (below)")
         }
