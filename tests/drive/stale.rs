@@ -5,6 +5,7 @@ use failover::demo::host::{LOCK, STATE, UNIT};
 use failover::demo::transport::{Fate, FaultPlan, Phase};
 use failover::demo::world::{Trigger, When};
 use failover::protocol::{Event, Outcome, Parking, State};
+use failover::report::{Report, report_text};
 use failover::transport::{Call, Op};
 
 use crate::support::{A, B, How, Process, Rig, rig};
@@ -94,7 +95,8 @@ async fn the_primary_signed_while_the_run_was_parked() {
 }
 
 /// Proves that a run which was parked while another coordinator (after the claims were removed by hand) has handed
-/// over does not touch either host when it is resumed or undone.
+/// over does not touch either host when it is resumed or undone, that it is over then (a resume could never succeed), and
+/// that its report claims nothing of hosts that nobody looked at.
 #[tokio::test(start_paused = true)]
 async fn another_desk_has_handed_over_meanwhile() {
     for event in [Event::Resumed, Event::UndoAsked] {
@@ -110,13 +112,26 @@ async fn another_desk_has_handed_over_meanwhile() {
         let other = rig.other_desk([30, 30]);
         assert_eq!(other.run("r2").await, COMPLETED, "{}", other.story("r2"));
         rig.pass(30).await;
+        // What the run leaves behind of its own it takes away.
+        let own = |path: &str| path.starts_with(&format!("{STATE}/work"));
+        rig.change(A, |host| host.files.remove_all(own));
         let before = (
             rig.snapshot(A),
             rig.look(B, |host| host.process.as_ref().map(|it| it.pid)),
         );
         let state = rig.resume_with("r1", event, How::default()).await.unwrap();
         println!("{}", rig.story("r1"));
-        assert!(matches!(state, State::Parked(_)), "{state}\n{}", rig.story("r1"));
+        assert_eq!(state, State::Ended(Outcome::Parked), "{}", rig.story("r1"));
+        assert_eq!(rig.events("r1").iter().rev().nth(1), Some(&Event::ClaimLost));
+        let report = Report::new(&rig.journal().run("r1").unwrap(), &rig.records("r1")).unwrap();
+        let text = report_text(&report);
+        println!("{text}");
+        assert!(report.claim_lost && report.signer.is_none());
+        assert!(
+            !text.contains("barred") && text.contains("lost its claim"),
+            "{text}"
+        );
+        assert_eq!(report.next[0], "failover status --primary val-a --backup val-b");
         let after = (
             rig.snapshot(A),
             rig.look(B, |host| host.process.as_ref().map(|it| it.pid)),
