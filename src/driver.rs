@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::journal::{Entry, Journal, JournalError, Record};
-use crate::perform::{Found, Happened, World, found_over, perform};
+use crate::perform::{Found, Happened, World, found_over, leaves_backup, perform};
 use crate::protocol::{Command, Event, State, Unexpected, command, step};
 
 /// What the driver tells whoever looks on. Called between commands; must not block.
@@ -169,6 +169,12 @@ fn recall(world: &mut World, records: &[Record]) -> Result<(), (u32, String)> {
         }
         if record.event == Event::FloorsMerged {
             memory.floors_sha256 = fact("floors_sha256").as_str().map(str::to_owned);
+            memory.given_sha256 = fact("given_floors_sha256").as_str().map(str::to_owned);
+            // An import may have begun behind this, and a put-back behind that, without a word in the journal.
+            memory.backup_fingerprint = None;
+        }
+        if leaves_backup(record.event) {
+            memory.backup_fingerprint = fact("backup_fingerprint").as_str().map(str::to_owned);
         }
         if record.event == Event::PrimaryBarred && memory.stop_asked_s.is_none() {
             // The stop is asked for right behind this; its own answer may be lost.

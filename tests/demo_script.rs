@@ -81,6 +81,8 @@ async fn a_host_prints_what_the_script_prints() {
         (Op::Put, vec!["r1", "x.json", "", &sha256, "e30="]),
         (Op::Archive, vec!["r1", "/nowhere"]),
         (Op::Copy, vec!["r1", "/nowhere"]),
+        (Op::Fingerprint, vec!["/nowhere"]),
+        (Op::Unchanged, vec!["/nowhere", "absent"]),
         (Op::PutBack, vec!["r1", "/nowhere", UNIT, &lock]),
         (Op::ClearWork, vec!["../r1"]),
         (Op::Put, vec!["r1", "y.json", "", &sha256, "e30K"]),
@@ -130,6 +132,33 @@ async fn a_host_prints_what_the_script_prints() {
     );
     let got = ask(&world, B, Op::Get, &[&format!("{STATE}/work/r1/x.json"), "100"]).await;
     assert_eq!(got.stdout, real[2].stdout);
+}
+
+/// Proves that a database which does not look as it did forbids the rest of a batch on a simulated host, too.
+#[tokio::test(start_paused = true)]
+async fn what_changed_forbids_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let calls = [
+        Call::new(Op::Unchanged, ["/nowhere", "0123"]),
+        Call::new(Op::WorkDir, ["r1", ""]),
+        Call::new(Op::Run, ["", "5", "true"]),
+        Call::new(Op::Unchanged, ["/nowhere", "absent"]),
+    ];
+    let real = really(directory.path(), &calls);
+    let (world, mut broken) = (world(), Broken::No);
+    for (call, real) in calls.iter().zip(&real) {
+        let simulated = world.perform_unless(broken, B, call).await.unwrap();
+        if simulated.status != 0 {
+            broken = broken.max(call.op.breaks());
+        }
+        assert_eq!(
+            (simulated.status, &simulated.stderr),
+            (real.status, &real.stderr),
+            "{call:?}"
+        );
+    }
+    let statuses: Vec<i32> = real.iter().map(|output| output.status).collect();
+    assert_eq!(statuses, [9, 125, 125, 125]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -194,7 +194,7 @@ fn example() -> Value {
         "started": "2026-01-01T00:00:00Z", "last": "2026-01-01T00:00:01.5Z", "signer": null, "keys": 4, "gap_s": null,
         "round_trips": 9, "floors": { "raised": 1, "equal": 3 }, "archive": null,
         "collected": { "primary": { "way": "direct", "why": "", "notes": [] }, "backup": { "way": "export", "why": "w", "notes": ["n"] } },
-        "cross_check": { "outcome": "agrees", "why": "w" }, "primary_seen_alive": false,
+        "cross_check": { "outcome": "agrees", "why": "w" }, "primary_seen_alive": false, "claim_lost": false,
         "states": [{ "name": "Preflight", "start": "2026-01-01T00:00:00Z", "seconds": 0.5, "event": "PreflightPassed", "why": "w" }],
         "guards": [{ "id": "reached", "title": "t", "verdict": "unknown", "why": "w", "remedy": "r" }],
         "claims_left_on": [], "next": ["failover resume 20260101T000000Z-0123abcd"], "notes": []

@@ -305,6 +305,7 @@ pub fn read_fingerprint(output: &Output) -> Result<String, String> {
         .lines()
         .find_map(|line| line.strip_prefix("fingerprint="));
     found
+        .filter(|found| !found.is_empty())
         .map(str::to_owned)
         .ok_or_else(|| "the database's fingerprint was not printed".to_owned())
 }

@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::fence::{held, install, mine};
 use super::take::{Taken, Untaken, take};
+use super::traces::{as_left, not_above, print_of};
 use super::{Done, Happened, World};
 use crate::clients::Install;
 use crate::guards::Role;
 use crate::observe::{
     Host, Patience, Question, Unanswered, client, export_calls, fingerprint_call, history, pack_question,
-    read_fingerprint,
 };
 use crate::protection::Interchange;
 use crate::protocol::Event;
@@ -27,15 +27,17 @@ pub(super) async fn collect(world: &mut World) -> Done {
     let asked = world.hosts.ask_both(&a.batch, &b.batch, limit_s, Patience::Once);
     let (reply_a, reply_b) = asked.await;
     // The backup first: that it has run has to be known before anything else sends the run elsewhere.
-    if let Ok(reply) = &reply_b {
-        stood(
-            &world.hosts.backup,
-            reply,
-            Event::BackupHasRun,
-            Event::CollectFailed,
-        )?;
-    }
-    let (reply_a, reply_b) = (reply_a?, reply_b?);
+    let theirs = match reply_b {
+        Ok(reply) => of_backup(world, &backup, &b, reply).await,
+        Err(error) => Err(error.into()),
+    };
+    let theirs = match theirs {
+        Err(happened) if matches!(happened.event, Event::BackupHasRun | Event::ClaimLost) => {
+            return Err(happened);
+        }
+        theirs => theirs,
+    };
+    let reply_a = reply_a?;
     stood(
         &world.hosts.primary,
         &reply_a,
@@ -43,8 +45,7 @@ pub(super) async fn collect(world: &mut World) -> Done {
         Event::CollectFailed,
     )?;
     let name_a = world.hosts.primary.name().to_owned();
-    let name_b = world.hosts.backup.name().to_owned();
-    let archived = archive_path(&reply_b.outputs[b.extra..]).map_err(|why| failed(&name_b, why))?;
+    let theirs = theirs?;
 
     let (ours, instead_a, last) = taken(world, Role::Primary, &primary, &a, reply_a).await?;
     // Packing changes nothing, so the fingerprint is taken before it and holds every later write against the pack. An
@@ -54,9 +55,10 @@ pub(super) async fn collect(world: &mut World) -> Done {
     } else {
         last.outputs.last()
     };
-    let print = print.map_or(Err("no answer".to_owned()), read_fingerprint);
-    let print = print.map_err(|why| failed(&name_a, why))?;
-    let (theirs, instead_b, _) = taken(world, Role::Backup, &backup, &b, reply_b).await?;
+    let print = print_of(print).map_err(|why| failed(&name_a, why))?;
+    let prints = (print, theirs.print);
+    let (instead_b, archived) = (theirs.instead, theirs.archived);
+    let theirs = theirs.taken;
     let ways = [
         (Role::Primary, &ours, instead_a),
         (Role::Backup, &theirs, instead_b),
@@ -66,7 +68,37 @@ pub(super) async fn collect(world: &mut World) -> Done {
     (world.memory.primary_direct, world.memory.backup_direct) = (ours.direct, theirs.direct);
 
     let taken = (ours.document, theirs.document.unwrap_or_default());
-    kept(world, taken, archived, print, ways, evidence)
+    kept(world, taken, archived, prints, ways, evidence)
+}
+
+/// What was had of the backup.
+struct Theirs {
+    taken: Taken,
+    /// Why its client was asked.
+    instead: Option<String>,
+    archived: Option<String>,
+    /// From before anything of it was read.
+    print: String,
+}
+
+/// The backup's protection, if nobody has signed there since this run last looked.
+async fn of_backup(world: &World, backup: &Install, asked: &Asked, reply: Reply) -> Result<Theirs, Happened> {
+    let host = &world.hosts.backup;
+    stood(host, &reply, Event::BackupHasRun, Event::CollectFailed)?;
+    let unknown = |why: String| failed(host.name(), why);
+    let print = print_of(reply.outputs.get(asked.extra)).map_err(unknown)?;
+    as_left(world, &print)?;
+    let archived = archive_path(reply.outputs.get(asked.extra + 1)).map_err(unknown)?;
+    let (taken, instead, _) = taken(world, Role::Backup, backup, asked, reply).await?;
+    if let Some(document) = &taken.document {
+        not_above(world, &history(document).floors)?;
+    }
+    Ok(Theirs {
+        taken,
+        instead,
+        archived,
+        print,
+    })
 }
 
 /// Remembers what was collected, and tells it.
@@ -74,7 +106,7 @@ fn kept(
     world: &mut World,
     (ours, theirs): (Option<Interchange>, Interchange),
     archived: Option<String>,
-    print: String,
+    (print, backup_print): (String, String),
     ways: Value,
     evidence: Value,
 ) -> Done {
@@ -110,8 +142,8 @@ fn kept(
         "evidence": evidence, "primary_floors_sha256": stored.sha256,
     });
     world.memory.fingerprint = Some(print);
+    world.memory.backup_fingerprint = Some(backup_print);
     world.memory.primary_floors = Some(floors);
-    world.memory.backup_before = Some(history(&theirs));
     world.memory.primary_history = Some(document);
     world.memory.backup_history = Some(theirs);
     Ok(Happened::with(Event::Collected, why, facts))
@@ -152,7 +184,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// The primary is asked for its fingerprint behind the question, the backup to archive its database before it. Where
+    /// The primary is asked for its fingerprint behind the question if this opens its database, the backup for its own and to
+    /// archive its database before it. Where
     /// the files are not to be asked for, or cannot, the client's export is.
     fn new(world: &World, role: Role, install: &Install, direct: bool) -> Result<Asked, Happened> {
         let host = world.hosts.host(role);
@@ -177,7 +210,10 @@ impl Asked {
         let mut batch = standing(world, install)?;
         let extra = batch.len();
         match role {
-            Role::Backup => batch.push(Call::new(Op::Archive, [&world.run.id, &install.database])),
+            Role::Backup => batch.extend([
+                fingerprint_call(install),
+                Call::new(Op::Archive, [&world.run.id, &install.database]),
+            ]),
             Role::Primary if question.is_direct() => batch.push(fingerprint_call(install)),
             Role::Primary => {}
         }
@@ -281,8 +317,8 @@ pub(super) fn stood(host: &Host, reply: &Reply, moved: Event, failed: Event) -> 
     Ok(())
 }
 
-fn archive_path(outputs: &[Output]) -> Result<Option<String>, String> {
-    let text = outputs.first().ok_or("the answer ends too early")?.ok()?;
+fn archive_path(output: Option<&Output>) -> Result<Option<String>, String> {
+    let text = output.ok_or("the answer ends too early")?.ok()?;
     let path = text
         .lines()
         .find_map(|line| line.strip_prefix("archive="))

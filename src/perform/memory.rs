@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::guards::{FenceReading, Finding, Generation};
 use crate::observe::{Answer, Unanswered};
-use crate::protection::{FloorMap, History, Interchange, Merged};
+use crate::protection::{FloorMap, Interchange, Merged};
 
 /// Who a run is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,8 @@ pub struct Memory {
     pub collected: Option<FenceReading>,
     /// What the primary's database looked like when it was collected.
     pub fingerprint: Option<String>,
+    /// What the backup's database looks like as this run left it; none while that is not known.
+    pub backup_fingerprint: Option<String>,
     /// Proof that the backup stands, until the primary's restart consumes it.
     pub backup_fence: Option<FenceProof>,
     /// Boot of the backup in which its database was read back.
@@ -138,8 +140,6 @@ pub struct Memory {
     pub primary_history: Option<Interchange>,
     /// The backup's history after the fence.
     pub backup_history: Option<Interchange>,
-    /// The backup's folded history before the import.
-    pub backup_before: Option<History>,
     /// The answer that travelled behind the import; read once.
     pub after_import: Option<Result<Answer, Unanswered>>,
     /// Whether the primary's database was read directly: then its client's export is still to be compared.
@@ -156,6 +156,10 @@ pub struct Memory {
     pub merged: Option<Merged>,
     /// Hash of the merged floors that an earlier process of this run wrote.
     pub floors_sha256: Option<String>,
+    /// What is imported: the merged floors that are raised, as the backup's client takes them.
+    pub given: Option<Merged>,
+    /// Hash of those floors that an earlier process of this run wrote.
+    pub given_sha256: Option<String>,
     /// The backup's floors as read back.
     pub read_back: Option<FloorMap>,
     /// When the primary was asked to stop, Unix seconds of the coordinator.

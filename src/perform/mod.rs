@@ -15,6 +15,7 @@ mod preflight;
 mod repetition;
 mod start;
 mod take;
+mod traces;
 mod undo;
 mod watch;
 
@@ -122,8 +123,21 @@ pub async fn perform(world: &mut World, command: Command) -> Happened {
     let mut happened = result.unwrap_or_else(|happened| happened);
     if let Value::Object(facts) = &mut happened.facts {
         facts.insert("round_trips".to_owned(), json!(world.hosts.round_trips()));
+        if leaves_backup(happened.event) {
+            let left = json!(world.memory.backup_fingerprint);
+            facts.insert("backup_fingerprint".to_owned(), left);
+        }
     }
     happened
+}
+
+/// Whether an event is learnt only when nothing that this run asked for can still change the backup's database, so that
+/// its fingerprint, a fact of it, holds for later processes. (After `Imported` a put-back may begin.)
+pub(crate) fn leaves_backup(event: Event) -> bool {
+    matches!(
+        event,
+        Event::Collected | Event::ImportFailed | Event::ReadBackCovers | Event::ReadBackFails
+    )
 }
 
 /// The way out of a command that did not come to its end.

@@ -9,7 +9,9 @@ use tokio::time::sleep;
 use super::fence::{Proof, bar_calls, generation_call, held, install, mine, prove};
 use super::history::held_by_backup;
 use super::{Done, FenceProof, Happened, Moment, World};
-use crate::guards::{Finding, Life, Reading, Role, RunEvidence, Stage, blocking, judge, life, reading_of};
+use crate::guards::{
+    Finding, HostEvidence, Life, Reading, Role, RunEvidence, Stage, blocking, judge, life, reading_of,
+};
 use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
@@ -46,6 +48,8 @@ pub(super) async fn judge_start(world: &mut World) -> Done {
     if let Some(first) = blocking(&findings).first() {
         let event = match first.id.as_str() {
             "claims-free" => Event::ClaimLost,
+            // Seen alive, not only unseen: it must not be forgotten on the way to an undo.
+            "backup-stopped" if first.verdict == "refuse" => Event::BackupHasRun,
             "primary-fenced" if touched => Event::HistoryStale,
             _ => Event::StartForbidden,
         };
@@ -159,17 +163,16 @@ pub(super) fn merged_floors(world: &World) -> Result<FloorMap, Happened> {
     if let Some(merged) = &world.memory.merged {
         return Ok(merged.floors().clone());
     }
-    let forbidden = |why: String| Happened::new(Event::StartForbidden, format!("the merged floors: {why}"));
-    let sha256 = world
-        .memory
-        .floors_sha256
-        .as_deref()
-        .ok_or_else(|| forbidden("were never computed".to_owned()))?;
-    let bytes = world
-        .dir
-        .read("merged-floors.json", sha256)
-        .map_err(|error| forbidden(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| forbidden(error.to_string()))
+    let sha256 = world.memory.floors_sha256.as_deref();
+    kept_floors(world, "merged-floors.json", sha256)
+        .map_err(|why| Happened::new(Event::StartForbidden, format!("the merged floors: {why}")))
+}
+
+/// Floors that an earlier process of this run wrote.
+pub(super) fn kept_floors(world: &World, name: &str, sha256: Option<&str>) -> Result<FloorMap, String> {
+    let sha256 = sha256.ok_or("were never computed")?;
+    let bytes = world.dir.read(name, sha256).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
 
 /// Unbars and starts the backup, and reads it back.
@@ -216,10 +219,7 @@ async fn started(world: &mut World, proof: FenceProof) -> Done {
     });
     world.memory.started_s = began;
     let seen = read_reading(&world.hosts.backup, &reply, first);
-    let running = seen
-        .unit
-        .known()
-        .is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0);
+    let running = unit_runs(&seen);
     let facts = json!({ "started_s": began, "fence_left_s": proof.left_s() });
     match life(&seen) {
         Life::Alive(_) if running => Ok(Happened::with(
@@ -256,8 +256,9 @@ pub(super) async fn look_at_backup(world: &mut World) -> Done {
     let host = &world.hosts.backup;
     let batch = reading_calls(&install(host)?);
     let reply = world.hosts.ask(Role::Backup, &batch, 5, Patience::Retry).await?;
-    match reading_of(&read_reading(host, &reply, 0)) {
-        Reading::Alive(why) => return Ok(Happened::new(Event::BackupRuns, why)),
+    let seen = read_reading(host, &reply, 0);
+    match reading_of(&seen) {
+        Reading::Alive(why) => return Ok(lives(&seen, why)),
         Reading::Unknown(why) => return Err(Happened::new(Event::LineLost, why)),
         Reading::Positive(_) if world.memory.claims_gone => {
             let why = format!("{}: stopped and barred; {}", host.name(), super::over::GONE);
@@ -274,12 +275,28 @@ pub(super) async fn look_at_backup(world: &mut World) -> Done {
     let (batch, first) = bar_calls(world, host)?;
     let reply = world.hosts.ask(Role::Backup, &batch, 10, Patience::Retry).await?;
     held(host, &reply)?;
-    match reading_of(&read_reading(host, &reply, first)) {
+    let seen = read_reading(host, &reply, first);
+    match reading_of(&seen) {
         Reading::Positive(_) => Ok(Happened::new(
             Event::BackupStands,
             format!("{}: barred again", host.name()),
         )),
-        Reading::Alive(why) => Ok(Happened::new(Event::BackupRuns, why)),
+        Reading::Alive(why) => Ok(lives(&seen, why)),
         Reading::Unbarred(why) | Reading::Unknown(why) => Err(Happened::new(Event::LineLost, why)),
     }
+}
+
+/// A backup that lives after a start: its unit as it was started, or something else, which a start cannot explain.
+fn lives(seen: &HostEvidence, why: String) -> Happened {
+    if unit_runs(seen) {
+        Happened::new(Event::BackupRuns, why)
+    } else {
+        Happened::new(Event::StartFailed, format!("{why}, and its unit does not run"))
+    }
+}
+
+/// Whether the unit is active with a main process.
+pub(super) fn unit_runs(seen: &HostEvidence) -> bool {
+    let unit = seen.unit.known();
+    unit.is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0)
 }

@@ -5,9 +5,11 @@
 use serde_json::json;
 
 use super::fence::{Proof, bar_calls, generation_call, held, install, lock_text, mine, prove};
-use super::{Done, FenceProof, Happened, World};
+use super::start::unit_runs;
+use super::traces::{as_left, known_again, print_of};
+use super::{Done, FenceProof, Happened, Moment, World};
 use crate::guards::{FenceReading, Life, Reading, Role, life, reading_of};
-use crate::observe::{Patience, read_reading, reading_calls};
+use crate::observe::{Patience, fingerprint_call, read_reading, reading_calls};
 use crate::protocol::Event;
 use crate::transport::{Call, Op};
 
@@ -104,14 +106,11 @@ pub(super) async fn bar_backup(world: &mut World) -> Done {
         .ask(Role::Backup, &batch, limit_s + 40, Patience::Retry)
         .await?;
     held(&world.hosts.backup, &reply)?;
+    known_again(world).await?;
     match prove(world, Role::Backup, None).await {
         Proof::Positive(proof) => {
-            if !stood.holds(&proof.reading) {
-                return Err(Happened::new(
-                    Event::BackupHasRun,
-                    "its unit was started since the preflight",
-                ));
-            }
+            has_not_run(&stood, Reading::Positive(proof.reading.clone()))?;
+            let proof = looked_once_more(world, proof).await?;
             let name = world.hosts.backup.name();
             let why = format!(
                 "{name}: barred and stopped, {} readings, not started since the preflight",
@@ -130,6 +129,32 @@ pub(super) async fn bar_backup(world: &mut World) -> Done {
             ..happened
         }),
     }
+}
+
+/// A last look at the backup, which confirms the proof. It also holds the database against what this run left there: a
+/// validator that was run by hand and is gone again has left its traces nowhere else.
+async fn looked_once_more(world: &World, proof: FenceProof) -> Result<FenceProof, Happened> {
+    let host = &world.hosts.backup;
+    let install = install(host)?;
+    let mut look = vec![mine(world), fingerprint_call(&install)];
+    look.extend(reading_calls(&install));
+    let asked = Moment::now();
+    let looked = world.hosts.ask(Role::Backup, &look, 5, Patience::Retry).await?;
+    held(host, &looked)?;
+    let reading = reading_of(&read_reading(host, &looked, 2));
+    if let Reading::Positive(now) = &reading
+        && *now != proof.reading
+    {
+        let why = "another boot or another lock than in its proof";
+        return Err(Happened::new(Event::BackupHasRun, why));
+    }
+    has_not_run(&proof.reading, reading)?;
+    if world.memory.backup_fingerprint.is_some() {
+        let now = print_of(looked.outputs.get(1));
+        let now = now.map_err(|why| Happened::new(Event::LineLost, format!("{}: {why}", host.name())))?;
+        as_left(world, &now)?;
+    }
+    Ok(proof.confirmed(asked))
 }
 
 /// Only a backup that is seen at rest, unstarted since the preflight, may be followed by an undo.
@@ -222,10 +247,7 @@ async fn restored(world: &World, enabled: bool, proof: FenceProof) -> Done {
     let reply = world.hosts.ask_until(Role::Primary, &batch, seconds).await?;
     held(host, &reply)?;
     let seen = read_reading(host, &reply, first);
-    let running = seen
-        .unit
-        .known()
-        .is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0);
+    let running = unit_runs(&seen);
     match life(&seen) {
         Life::Alive(_) if running => Ok(Happened::new(
             Event::PrimaryRestored,

@@ -63,7 +63,7 @@ pub enum Outcome {
     Unconfirmed,
     /// The primary signs again, as before the run.
     Restored,
-    /// Neither host signs; both are barred.
+    /// Over, and no host was given the right to sign: both are barred, or this run lost its claim and does not know.
     Parked,
     /// Nothing was changed on either host.
     Refused,

@@ -67,6 +67,8 @@ pub struct Report {
     pub archive: Option<String>,
     /// Whether the last look, after the backup was halted, did not find the primary stopped and barred.
     pub primary_seen_alive: bool,
+    /// Whether another run or a person took this run's claim away, and it ended on that without a look at any host.
+    pub claim_lost: bool,
     /// Hosts on which this run's claim was left.
     pub claims_left_on: Vec<String>,
     /// Whether the hosts showed that the run was over, against its journal.
@@ -174,6 +176,7 @@ impl Report {
             cross_check: typed(&facts, "cross_check"),
             archive: facts.get("archive").and_then(Value::as_str).map(str::to_owned),
             primary_seen_alive: facts.get("primary_seen").is_some_and(|seen| seen != "fenced"),
+            claim_lost: claim_lost(records, state),
             claims_left_on: facts
                 .get("claims_left_on")
                 .and_then(Value::as_array)
@@ -207,6 +210,17 @@ fn decisive(records: &[Record]) -> Option<&Record> {
         .rev()
         .find(|record| !carries_out(record))
         .or(records.last())
+}
+
+/// Whether nothing was done or seen any more behind the loss of the claim; a backup that was halted behind it was seen.
+fn claim_lost(records: &[Record], state: State) -> bool {
+    let over = matches!(
+        state,
+        State::Releasing(Outcome::Parked) | State::Ended(Outcome::Parked)
+    );
+    let acted = |record: &&Record| matches!(record.event, Event::ClaimLost | Event::BackupHalted);
+    let last = records.iter().rev().find(acted);
+    over && last.is_some_and(|record| record.event == Event::ClaimLost)
 }
 
 fn carries_out(record: &Record) -> bool {

@@ -88,6 +88,17 @@ fn ended(report: &Report, outcome: Outcome, notes: &mut Vec<String>) -> Vec<Stri
             );
             vec![format!("{again} --dry-run")]
         }
+        Outcome::Parked if report.claim_lost => {
+            notes.push(
+                "another run, or a person, took this run's claim away: it touched nothing further, and is over. \
+                 Who signs is not known: look first"
+                    .to_owned(),
+            );
+            vec![
+                format!("failover status --primary {a} --backup {b}"),
+                format!("{again}    # then, if {b} is still to sign: a new run"),
+            ]
+        }
         Outcome::Parked if report.primary_seen_alive => {
             notes.push(format!(
                 "{a} was NOT seen stopped and barred after {b} had been started; {b} is stopped and barred. Look at {a} now"

@@ -22,6 +22,9 @@ pub fn report_text(report: &Report) -> String {
                 report.backup
             )
         }
+        "parked" if report.claim_lost => {
+            "PARKED: this run lost its claim to another run or a person, and is over; needs you.".to_owned()
+        }
         "parked" if report.state == "Parked" => "PARKED: both were to be barred; needs you.".to_owned(),
         "parked" => format!("{}: safe, and needs you.", report.state.to_uppercase()),
         _ => format!("RUNNING: {}.", report.state),
@@ -105,6 +108,7 @@ fn collected_by(report: &Report, collected: &Collected) -> String {
 
 fn who_signs(report: &Report) -> String {
     match report.outcome.as_str() {
+        "parked" if report.claim_lost => "not known; neither host was looked at since".to_owned(),
         "refused" => "as before; nothing was changed".to_owned(),
         "unconfirmed" => format!("{}, as far as was seen; look", report.backup),
         "parked" if report.primary_seen_alive => {

@@ -33,6 +33,8 @@ pub enum Op {
     Sole,
     /// A hash of names, inodes, sizes and times of a database: changes when anything in it is written. `[path]`.
     Fingerprint,
+    /// Whether a database still has this fingerprint; guards like `Mine`. `[path, fingerprint]`.
+    Unchanged,
     /// Wait until a Prometheus counter rises above a number. `[url, metric, base, timeout_s, unit]`; ends at once when the unit is dead.
     AwaitMetric,
     /// Wait until the beacon node's head has reached a slot. `[url with api prefix, slot, timeout_s]`.
@@ -89,6 +91,7 @@ impl Op {
             Op::Stands => "stands",
             Op::Sole => "sole",
             Op::Fingerprint => "fingerprint",
+            Op::Unchanged => "unchanged",
             Op::AwaitMetric => "await_metric",
             Op::AwaitHead => "await_head",
             Op::AwaitJournal => "await_journal",
@@ -111,7 +114,7 @@ impl Op {
     }
 
     /// Every operation, for tests and for simulated hosts that look one up by name.
-    pub const ALL: [Op; 31] = [
+    pub const ALL: [Op; 32] = [
         Op::Identity,
         Op::Unit,
         Op::BarState,
@@ -125,6 +128,7 @@ impl Op {
         Op::Stands,
         Op::Sole,
         Op::Fingerprint,
+        Op::Unchanged,
         Op::AwaitMetric,
         Op::AwaitHead,
         Op::AwaitJournal,
@@ -148,7 +152,7 @@ impl Op {
     /// What the host forbids to the rest of a batch when this operation fails.
     pub fn breaks(self) -> Broken {
         match self {
-            Op::Mine | Op::Stands => Broken::Standing,
+            Op::Mine | Op::Stands | Op::Unchanged => Broken::Standing,
             Op::Generation
             | Op::Bar
             | Op::Unbar
@@ -195,7 +199,9 @@ impl Op {
             | Op::Run
             | Op::Settle
             | Op::Sole => true,
-            Op::Mine | Op::Stands | Op::Bar | Op::Stop | Op::WorkDir => return broken == Broken::Standing,
+            Op::Mine | Op::Stands | Op::Unchanged | Op::Bar | Op::Stop | Op::WorkDir => {
+                return broken == Broken::Standing;
+            }
             Op::Identity
             | Op::Unit
             | Op::BarState

@@ -21,14 +21,14 @@ fo_end() { printf '\n@fo %s end %s %s\n' "$FO_N" "$(fo_machine)" "$(fo_boot)"; }
 # changes; after another step that failed, everything but barring and stopping.
 fo_blocked() {
   case $FO_BROKEN$1 in
-  standing*) case $1 in mine|stands|generation|bar|unbar|stop|start|archive|copy|pack|put|put_back|run|work_dir|settle|sole) return 0;; esac;;
+  standing*) case $1 in mine|stands|unchanged|generation|bar|unbar|stop|start|archive|copy|pack|put|put_back|run|work_dir|settle|sole) return 0;; esac;;
   step*) case $1 in generation|unbar|start|archive|copy|pack|put|put_back|run|settle|sole) return 0;; esac;;
   esac
   return 1
 }
 fo_breaks() {
   case $1 in
-  mine|stands) FO_BROKEN=standing;;
+  mine|stands|unchanged) FO_BROKEN=standing;;
   generation|bar|unbar|archive|copy|put|work_dir|settle|sole) [ "$FO_BROKEN" ] || FO_BROKEN=step;;
   esac
 }
@@ -298,12 +298,25 @@ fo_sole() {
 
 # What a database looks like from outside: changes whenever anything in it is written.
 fo_fingerprint() {
+  # Without one of these the hash would be of nothing, and every database would look alike.
+  for fo_tool in find sort sha256sum; do command -v "$fo_tool" >/dev/null || { echo "$fo_tool is missing" >&2; return 127; }; done
   if [ ! -e "$1" ]; then fo_absent "$1" && printf 'fingerprint=absent\n'; return; fi
   fo_real=$(readlink -f "$1") || return
   set -- "$fo_real"
   for fo_part in -wal -journal; do if [ -e "$fo_real$fo_part" ]; then set -- "$@" "$fo_real$fo_part"; fi; done
   fo_seen=$(find "$@" -printf '%P %i %s %T@\n') || return
   printf 'fingerprint=%s\n' "$(printf '%s\n' "$fo_seen" | LC_ALL=C sort | sha256sum | cut -d' ' -f1)"
+}
+
+# A database still looks as it did: PATH FINGERPRINT. What was written to it since, by whomever, is known to nobody. Behind
+# the standing in a batch that writes to it: one that comes late finds its own writing there, and does nothing.
+fo_unchanged() {
+  fo_now=$(fo_fingerprint "$1") || return 8
+  case $fo_now in
+  fingerprint=) echo "the fingerprint of $1 cannot be read" >&2; return 8;;
+  "fingerprint=$2") ;;
+  *) echo "$1 is not as it was when it was collected: something has written to it since" >&2; return 9;;
+  esac
 }
 
 # What a client has written is on disk.

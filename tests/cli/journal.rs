@@ -1,5 +1,8 @@
 //! Commands over the journal: on an empty state directory they say so, and never invent a run.
 
+use failover::journal::{Entry, Journal, RunRow};
+use failover::protocol::{Event, Outcome, State, step};
+
 use crate::{Sandbox, assert_shown};
 
 #[test]
@@ -26,6 +29,50 @@ fn an_unknown_run() {
     let sandbox = Sandbox::fresh();
     let shown = ["report", "resume"].map(|command| sandbox.says(&[command, "20260101T000000Z-00000000"]));
     assert_shown("journal-unknown-run", &shown.join("\n\n"));
+}
+
+/// Proves that a run which lost its claim is reported as over, with nothing said of hosts that nobody looked at.
+#[test]
+fn a_run_that_lost_its_claim() {
+    let sandbox = Sandbox::fresh();
+    std::fs::create_dir(sandbox.path().join("state")).unwrap();
+    let journal = Journal::open(&sandbox.path().join("state/journal.sqlite")).unwrap();
+    let row = RunRow {
+        id: "20260101T000000Z-0123abcd".to_owned(),
+        primary: "val-a".to_owned(),
+        backup: "val-b".to_owned(),
+        coordinator: "root@desk".to_owned(),
+        plan: serde_json::json!({}),
+    };
+    journal.begin(&row).unwrap();
+    let lost = "val-a: exit status 9: run 20260101T000000Z-0123abcd holds no claim on this host";
+    let mut state = State::Preflight;
+    for (event, why) in [
+        (Event::PreflightPassed, "22 guards passed; val-a signs"),
+        (Event::Claimed, "generation 1"),
+        (Event::ClaimLost, lost),
+        (Event::ClaimsReleased, "both hosts are free"),
+    ] {
+        state = step(state, event).unwrap();
+        let (why, facts) = (why.to_owned(), serde_json::json!({}));
+        let entry = Entry {
+            event,
+            state,
+            why,
+            facts,
+        };
+        journal.append(&row.id, &entry).unwrap();
+    }
+    assert_eq!(state, State::Ended(Outcome::Parked));
+    let said = sandbox.says(&["report", &row.id]);
+    // Behind it stand the states, with their times.
+    assert_shown("journal-claim-lost", said.split("\n  states:").next().unwrap());
+    let (_, json) = sandbox.run(&["report", &row.id, "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&report["claim_lost"], &report["signer"]),
+        (&true.into(), &().into())
+    );
 }
 
 /// Proves that the journal is private, and lies where it was told to.

@@ -77,10 +77,10 @@ async fn every_question_of_every_scene() {
         table.print("one question"),
         counts(&[
             ("Completed", 174),
-            ("Parked", 351),
+            ("Parked", 356),
             ("Parked(Fencing)", 52),
             ("Refused", 144),
-            ("Restored", 214)
+            ("Restored", 224)
         ])
     );
 }

@@ -18,4 +18,5 @@ mod lost;
 mod refusals;
 mod rivals;
 mod stale;
+mod traces;
 mod undo;

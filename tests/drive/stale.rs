@@ -5,6 +5,7 @@ use failover::demo::host::{LOCK, STATE, UNIT};
 use failover::demo::transport::{Fate, FaultPlan, Phase};
 use failover::demo::world::{Trigger, When};
 use failover::protocol::{Event, Outcome, Parking, State};
+use failover::report::{Report, report_text};
 use failover::transport::{Call, Op};
 
 use crate::support::{A, B, How, Process, Rig, rig};
@@ -127,6 +128,11 @@ async fn another_desk_has_handed_over_meanwhile() {
             "{}",
             rig.story("r1")
         );
+        let report = Report::new(&rig.journal().run("r1").unwrap(), &rig.records("r1")).unwrap();
+        let text = report_text(&report);
+        println!("{text}");
+        assert!(report.signer.is_none() && !text.contains("barred"), "{text}");
+        assert_eq!(report.next[0], "failover status --primary val-a --backup val-b");
         let after = (
             rig.snapshot(A),
             rig.look(B, |host| host.process.as_ref().map(|it| it.pid)),

@@ -21,6 +21,7 @@ mod papers;
 mod refusals;
 mod remote;
 mod rooted;
+mod unchanged;
 
 use std::sync::Arc;
 use std::time::Duration;

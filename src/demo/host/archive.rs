@@ -242,6 +242,17 @@ impl SimHost {
         }
     }
 
+    /// Whether the database still has this fingerprint.
+    pub(super) fn unchanged(&self, path: &str, fingerprint: &str) -> Output {
+        if self.fingerprint(path).stdout == format!("fingerprint={fingerprint}\n") {
+            return done("");
+        }
+        failed(
+            9,
+            format!("{path} is not as it was when it was collected: something has written to it since\n"),
+        )
+    }
+
     /// As the script's `fo_sums`: a line per file below a directory, or one for a file.
     fn sums_of(&self, path: &str) -> String {
         if self.is_database(path) {

@@ -258,6 +258,7 @@ impl SimHost {
             Op::Stands => self.stands(arg(0), arg(1)),
             Op::Sole => done(""),
             Op::Fingerprint => self.fingerprint(arg(0)),
+            Op::Unchanged => self.unchanged(arg(0), arg(1)),
             Op::Settle => done(""),
             Op::AwaitMetric => self.await_metric(around.now, arg(0), arg(1), arg(2), arg(4)),
             Op::AwaitHead => self.await_head(around, arg(1)),
