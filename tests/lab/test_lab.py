@@ -9,7 +9,7 @@ import time
 
 from host import call
 from pair import DATABASE
-from settings import PARAMS, DATA, SSH_CONFIG, UNIT
+from settings import BRIDGE_ADDRESS, PARAMS, DATA, SSH_CONFIG, UNIT
 
 CLIENT = ("runuser", "-u", "lodestar", "--", "env", "LODESTAR_PRESET=minimal", "/usr/local/bin/lodestar",
           "account", "validator", "slashing-protection")  # fmt: skip
@@ -82,7 +82,7 @@ def test_referee_sees_duties_missed(hosts):
 
 
 def test_a_host_can_lose_the_coordinator_and_go_on_signing(hosts):
-    hosts.a.drop_from("10.213.77.1")
+    hosts.a.drop_from(BRIDGE_ADDRESS)
     assert ssh("val-a", "true").returncode == 255
     hosts.wait_signing(hosts.a)
 
