@@ -250,6 +250,27 @@ async fn backup_dies_while_watched() {
     rig.assert_clean("r1");
 }
 
+/// Proves that a backup which ends at every start, so that its unit only waits to try again, is no backup that runs: it is
+/// barred, and the run does not call itself unconfirmed. (Found by the lab, F18.)
+#[tokio::test(start_paused = true)]
+async fn a_backup_in_a_crash_loop_is_halted() {
+    let rig = rig();
+    rig.change(B, |host| {
+        (host.unit.restart_after, host.timing.start_to_signing) =
+            (Duration::from_secs(3600), Duration::from_secs(30))
+    });
+    arm(
+        &rig,
+        B,
+        |call| call.op == Op::AwaitMetric,
+        When::Before,
+        |hosts, now| hosts[B].crash_validator(now),
+    );
+    assert_eq!(rig.run("r1").await, PARKED, "{}", rig.story("r1"));
+    halted(&rig);
+    rig.assert_clean("r1");
+}
+
 /// Proves that a backup whose validator was started by hand in mid-run forbids giving the primary back: no stop
 /// reaches it, it may have signed, and the run says that it could not be halted until it has ended.
 #[tokio::test(start_paused = true)]

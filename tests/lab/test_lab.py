@@ -7,6 +7,8 @@ import json
 import subprocess
 import time
 
+import breaking
+import leveldb
 from host import call
 from pair import DATABASE
 from settings import BRIDGE_ADDRESS, PARAMS, DATA, SSH_CONFIG, UNIT
@@ -121,6 +123,23 @@ def test_frozen_host_is_silent_until_thawed(hosts):
     hosts.assert_silent(hosts.a)
     hosts.a.thaw()
     hosts.wait_signing(hosts.a)
+
+
+def test_reader_of_the_databases_agrees_with_the_client(hosts):
+    """The floors that every test is judged by are those that Lodestar itself exports, also from compacted files."""
+    hosts.a.run("systemctl", "stop", UNIT)
+    for _ in range(2):
+        exported = {
+            entry["pubkey"]: leveldb.Floor(
+                *(max((int(record[name]) for record in entry[kind]), default=-1)
+                  for kind, name in (("signed_blocks", "slot"), ("signed_attestations", "source_epoch"), ("signed_attestations", "target_epoch")))
+            )
+            for entry in json.loads(breaking.export(hosts.a, DATABASE))["data"] if len(entry["pubkey"]) == 98
+        }  # fmt: skip
+        assert len(exported) == 4 and leveldb.floors(hosts.a.seen(DATABASE)) == exported
+        # An export of the database itself rewrites its log to a table.
+        protection(hosts.a, "export", "/tmp/compacts.json")
+        assert list(hosts.a.inside(DATABASE).glob("*.ldb"))
 
 
 def test_users(hosts):
