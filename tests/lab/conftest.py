@@ -49,10 +49,12 @@ def truth(session_pair, request):
 @pytest.fixture
 def hosts(session_pair, truth, request, record_property):
     """val-a signs, val-b is installed and stopped. Judged by the referee and by the databases afterwards."""
+    marks = list(request.node.iter_markers("fault"))
+    record_property("faults", len(marks))
     yield session_pair
     session_pair.window.assert_safe()
     truth.assert_nothing_lost()
-    for mark in request.node.iter_markers("fault"):
+    for mark in marks:
         fault, how = mark.args
         params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
         record_property("fault", row(fault, how.format(**params), truth) | {"test": request.node.nodeid})

@@ -1,11 +1,15 @@
 """The fault table: every row that the tests with a `fault` marker observed, written to docs/faults.md at the end of a run.
 
-Only a whole run replaces the page: a part of the tests would drop the rows of the others, so its rows go to the lab's state
-folder. The list of faults is faults.toml; `tests/faults_doc.rs` compares page and list without a lab.
+Only a whole run replaces the page: a part of the tests would drop the rows of the others, so its rows go beside the lab's
+state folder. The list of faults is faults.toml; `tests/faults_doc.rs` compares page and list without a lab.
 """
 
+import hashlib
+import json
+import os
 import time
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +17,8 @@ from settings import HERE, REPOSITORY, STATE
 
 LIST = HERE / "faults.toml"
 PAGE = REPOSITORY / "docs" / "faults.md"
-PROPERTY = "fault"
+KEPT = STATE.parent / f"{STATE.name}-faults.json"
+PART = KEPT.with_suffix(".md")
 COLUMNS = ("fault", "how it was made", "what happened", "exit", "signs after", "gap s", "slots", "slashable", "overlap")
 CELLS = ("fault", "how", "happened", "exit", "signs", "gap", "slots", "slashable", "overlap")
 
@@ -43,9 +48,10 @@ class Table:
 
     def __init__(self, config: pytest.Config):
         self.config = config
-        self.rows: list[dict] = []
         self.figures: list[str] = []
         self.bad: set[str] = set()
+        self.asked: dict[str, list[dict]] = {}
+        """Every test with a row that was run, and its rows; none of one that failed."""
         self.deselected = False
 
     def pytest_deselected(self, items) -> None:
@@ -55,31 +61,53 @@ class Table:
         if report.outcome != "passed":
             self.bad.add(report.nodeid)
         if report.when == "teardown":
-            self.rows += [value for name, value in report.user_properties if name == PROPERTY and report.nodeid not in self.bad]
-            self.figures += [value for name, value in report.user_properties if name == "figure"]
+            told = report.user_properties
+            self.figures += [value for name, value in told if name == "figure"]
+            if dict(told).get("faults"):
+                failed = report.nodeid in self.bad
+                self.asked[report.nodeid] = [] if failed else [value for name, value in told if name == "fault"]
 
     def pytest_terminal_summary(self, terminalreporter) -> None:
         for line in self.figures and ["", *self.figures]:
             terminalreporter.write_line(line)
-        if self.rows:
+        if self.asked:
             terminalreporter.write_line(self.write())
 
     def write(self) -> str:
-        """Writes the page, or what there is of it beside; says where."""
-        page = render(self.rows)
-        if self.whole():
-            PAGE.write_text(page)
-            return f"fault table: {len(self.rows)} rows, {PAGE}"
-        part = STATE.parent / f"{STATE.name}-faults.md"
-        part.write_text(page)
-        return f"fault table: not a whole run, so {len(self.rows)} rows are in {part} and {PAGE.name} stays as it was"
+        """Writes the page if every test has its rows; says what became of it.
+
+        What a whole run leaves open, because a test failed, a later run of that test with the same program may fill in. The
+        page names it.
+        """
+        kept = {} if self.whole() else recall()
+        again = sorted(set(kept.get("again", [])) | (set(self.asked) & set(kept.get("tests", {}))))
+        kept = {"program": program(), "again": again, "tests": kept.get("tests", {}) | self.asked, "whole": self.whole() or kept.get("whole", False)}
+        KEPT.write_text(json.dumps(kept))
+        open_ = sorted(test for test, rows in kept["tests"].items() if not rows)
+        rows = [row for rows in kept["tests"].values() for row in rows]
+        if kept["whole"] and not open_ and not missing(rows):
+            PAGE.write_text(render(rows, again))
+            return f"fault table: {len(rows)} rows, {PAGE}"
+        PART.write_text(render(rows, again))
+        why = f"failed: {', '.join(open_)}" if open_ else "not a whole run"
+        return f"fault table: {why}; {len(rows)} rows are in {PART}, {PAGE.name} stays as it was"
 
     def whole(self) -> bool:
-        """Every test was asked for, and every one that has a row has passed."""
+        """Every test was asked for."""
         option = self.config.option
         asked = not (option.keyword or option.markexpr or option.deselect or option.maxfail or self.deselected)
-        everywhere = self.config.args_source is pytest.Config.ArgsSource.TESTPATHS
-        return asked and everywhere and not self.bad and not missing(self.rows)
+        return asked and self.config.args_source is pytest.Config.ArgsSource.TESTPATHS
+
+
+def recall() -> dict:
+    """What earlier runs of this very program left."""
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    return kept if kept.get("program") == program() else {}
+
+
+def program() -> str:
+    """Which program is tested."""
+    return hashlib.sha256(Path(os.environ["FAILOVER_BIN"]).read_bytes()).hexdigest()
 
 
 def listed() -> list[dict]:
@@ -92,11 +120,12 @@ def missing(rows: list[dict]) -> set[str]:
     return {fault["id"] for fault in listed() if fault["id"] not in shown and not fault.get("elsewhere")}
 
 
-def render(rows: list[dict]) -> str:
+def render(rows: list[dict], again: list[str]) -> str:
     """The whole page."""
     tests = len({row["test"] for row in rows})
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     parts = [HEAD.format(when=when, tests=tests, rows=len(rows), silence=5)]
+    parts += [f"Run again after they had failed or stood in the way, with the same program: {', '.join(again)}.\n"] if again else []
     parts += [section(fault, [row for row in rows if row["fault"] == fault["id"]]) for fault in listed()]
     return "\n".join(parts)
 

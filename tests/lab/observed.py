@@ -62,7 +62,7 @@ def happened(result: Result) -> str:
     if result.stdout.startswith("{"):
         document = result.document
         if "guards" in document:
-            return f"{name}: {'clean' if document.get('clean') else 'found'} {blocking(document)}".strip()
+            return f"{name}: {blocking(document) or 'every guard passes'}"
         if "proven" in document:
             return f"{name}: {'proven' if document['proven'] else 'not proven'}"
     if result.exit == 0:

@@ -8,7 +8,7 @@ import breaking
 import chain
 import leveldb
 from pair import DATABASE
-from program import COMPLETED, REFUSED, RESTORED
+from program import COMPLETED, PARKED, REFUSED, RESTORED
 from settings import DATA, KEYS
 from truth import database
 from waiting import wait_for
@@ -114,16 +114,19 @@ def test_small_disk_is_seen_before(pair, failover):
 
 
 @pytest.mark.fault("F31", "{path} is read-only on {host}")
-@pytest.mark.parametrize("host, path", [("val-a", "/etc"), ("val-b", "/var/lib/lodestar"), ("val-b", "/var/lib/failover")])
+@pytest.mark.parametrize("host, path", [("val-a", "/etc"), ("val-b", "/var/lib/lodestar"), ("val-b", "/var/lib/failover"), ("val-b", "/etc")])
 def test_read_only_file_system(pair, failover, host, path):
     victim = pair.lab.hosts[host]
     made = not victim.inside(path).exists()
     victim.run("mkdir", "-p", path)
     with breaking.read_only(victim, path):
-        result = failover.handover(expect=None)
-        assert result.exit in (REFUSED, RESTORED), str(result)
+        result = failover.handover(expect=PARKED if (host, path) == ("val-b", "/etc") else None)
+        assert result.exit in (REFUSED, RESTORED, PARKED), str(result)
     if made:
         victim.run("rmdir", path, check=False)
+    if result.exit == PARKED:
+        # What could not be unbarred could not be started either. Both are barred: the way back is a hand-over.
+        failover.handover("val-b", "val-a", expect=COMPLETED)
     pair.assert_signs_alone(pair.a)
 
 
@@ -144,8 +147,9 @@ def test_slashable_history(pair, failover):
     """The evidence is kept and named; nobody gets to sign with it."""
     held = database(pair.b)
     key, vote = wait_for("a vote that the backup does not hold", lambda: fresh_vote(pair, held), 60, 1)
-    breaking.give(pair.b, interchange({key: {"attestations": [vote | {"signing_root": "0x" + "77" * 32}]}}))
-    document = failover.handover(expect=RESTORED).document
+    with breaking.put_back(pair.b, DATABASE):
+        breaking.give(pair.b, interchange({key: {"attestations": [vote | {"signing_root": "0x" + "77" * 32}]}}))
+        document = failover.handover(expect=RESTORED).document
     assert "MergeRefused" in [stay["event"] for stay in document["states"]]
     assert short(key) in str(document), "the key is not named"
     pair.assert_signs_alone(pair.a)
@@ -155,7 +159,7 @@ def fresh_vote(pair, held: leveldb.Floors) -> tuple[str, dict] | None:
     """A vote of the primary, by its client's own export, above what the backup holds."""
     for entry in json.loads(breaking.export(pair.a, DATABASE))["data"]:
         for vote in entry["signed_attestations"]:
-            if entry["pubkey"] in held and int(vote["target_epoch"]) > held[entry["pubkey"]].target and "signing_root" in vote:
+            if int(vote["target_epoch"]) > held.get(entry["pubkey"], leveldb.Floor()).target and "signing_root" in vote:
                 return entry["pubkey"], vote
     return None
 
