@@ -25,7 +25,8 @@ pub(super) const CLIENT: Client = Client {
     proof,
     hand_over: HandOver::OFFERED,
     rules: RULES,
-    names_its_chain: true,
+    // Its validator writes it down when it starts; a standby that was only imported into has never done so.
+    names_its_chain: false,
     keeps_open: true,
     // It never says so: an absent database is created and exported as an empty list.
     no_history_is_certain: false,

@@ -35,11 +35,13 @@ pub(super) async fn on_chain(
         (true, None) => return Ok(Err("when the primary was proven stopped is not known".to_owned())),
         (false, _) => 0,
     };
-    let since = first.slot.saturating_sub(1).max(after_proof);
-    let mut upto = first.slot + 2;
+    let now = at(world.hosts.now_s(), found).slot;
+    let from = search_from(first.slot, now, found.slots_per_epoch);
+    let since = from.saturating_sub(1).max(after_proof);
+    let mut upto = from + 2;
     loop {
         let wait_s = ((found.seconds_per_slot * 4.0).ceil() as u64).max(4);
-        let Some(look) = Look::new(&install, found, since, first.slot, upto, wait_s) else {
+        let Some(look) = Look::new(&install, found, since, from, upto, wait_s) else {
             return Ok(Err("no beacon node is known".to_owned()));
         };
         let reply = world
@@ -70,6 +72,12 @@ pub(super) async fn on_chain(
             return Ok(Err(why));
         }
     }
+}
+
+/// Where to begin: at the first attestation, or an epoch ago when that lies further back, as it does after a resume. A beacon
+/// node says only of recent epochs who had to attest, and any later attestation of the backup's is as good.
+fn search_from(first: u64, now: u64, slots_per_epoch: u64) -> u64 {
+    first.max(now.saturating_sub(slots_per_epoch))
 }
 
 /// One look at the chain: the batch, and where in it the answers lie.
@@ -142,5 +150,20 @@ impl Look {
             (Err(_), Ok(live)) if self.newer_epoch && !live.is_empty() => Ok(Some(None)),
             (Err(why), _) => Err(why),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::search_from;
+
+    /// Proves that a watch that is resumed long after the start does not ask for epochs that a node has forgotten, and that
+    /// an ordinary one begins with the first attestation. (Found by the lab, F32.)
+    #[test]
+    fn the_search_begins_where_a_node_still_answers() {
+        assert_eq!(search_from(100, 101, 8), 100);
+        assert_eq!(search_from(100, 108, 8), 100);
+        assert_eq!(search_from(100, 400, 8), 392);
+        assert_eq!(search_from(3, 1, 8), 3);
     }
 }

@@ -16,7 +16,7 @@ use crate::observe::{Patience, Scope, evidence, read_reading, reading_calls};
 use crate::protection::FloorMap;
 use crate::protocol::Event;
 use crate::services::host::read_identity;
-use crate::transport::{Call, Op};
+use crate::transport::{Call, Op, Output};
 
 /// How often the hosts are looked at before "could not be told" is the last word.
 const LOOKS: u32 = 3;
@@ -227,13 +227,8 @@ async fn started(world: &mut World, proof: FenceProof) -> Done {
             format!("{name}: {} runs", install.unit),
             facts,
         )),
-        Life::Stopped(why)
-            if reply
-                .outputs
-                .get(4)
-                .is_some_and(|start| matches!(start.status, 124 | 125)) =>
-        {
-            // The host did not begin the start: look what became of it, instead of taking it for a failed one.
+        // The host did not begin the start: look what became of it, instead of taking it for a failed one.
+        Life::Stopped(why) if came_too_late(reply.outputs.get(..first).unwrap_or_default()) => {
             Err(Happened::with(Event::LineLost, why, facts))
         }
         Life::Alive(why) | Life::Stopped(why) => {
@@ -249,6 +244,19 @@ async fn started(world: &mut World, proof: FenceProof) -> Done {
         }
         Life::Unknown(why) => Err(Happened::with(Event::LineLost, why, facts)),
     }
+}
+
+/// Whether nothing but time kept the host from beginning the start, the last of these steps: it may be asked again. A step
+/// that failed by itself (a file system that cannot be written) fails again, and asking for ever would leave nobody signing.
+fn came_too_late(steps: &[Output]) -> bool {
+    let (late, not_begun) = (124, 125);
+    let began = steps
+        .last()
+        .is_none_or(|start| ![late, not_begun].contains(&start.status));
+    !began
+        && steps
+            .iter()
+            .all(|step| [0, late, not_begun].contains(&step.status))
 }
 
 /// Looks what became of a start whose answer was lost. A backup that does not run is barred again.
@@ -299,4 +307,29 @@ fn lives(seen: &HostEvidence, why: String) -> Happened {
 pub(super) fn unit_runs(seen: &HostEvidence) -> bool {
     let unit = seen.unit.known();
     unit.is_ok_and(|unit| unit.active_state == "active" && unit.main_pid != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a start which came too late is looked after and asked again, and that one which an earlier step kept from
+    /// beginning is a failed one: a run would else ask for ever. (Found by the lab, F31: `/etc` of the backup read-only.)
+    #[test]
+    fn only_time_is_a_reason_to_ask_again() {
+        let steps = |statuses: [i32; 5]| {
+            statuses.map(|status| Output {
+                status,
+                ..Output::default()
+            })
+        };
+        assert!(came_too_late(&steps([0, 0, 124, 125, 125])));
+        assert!(came_too_late(&steps([0, 0, 0, 124, 125])));
+        assert!(came_too_late(&steps([0, 0, 0, 0, 124])));
+        assert!(!came_too_late(&steps([0, 0, 0, 1, 125])));
+        assert!(!came_too_late(&steps([0, 0, 1, 125, 125])));
+        assert!(!came_too_late(&steps([0, 0, 0, 0, 1])));
+        assert!(!came_too_late(&steps([0, 0, 0, 0, 0])));
+        assert!(!came_too_late(&[]));
+    }
 }

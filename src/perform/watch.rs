@@ -148,7 +148,10 @@ async fn both_ends(
         .watch_s
         .map_or_else(|| (3.0 * epoch_s).max(30.0), |limit_s| limit_s as f64);
     let give_up = Instant::now() + Duration::from_secs_f64(limit_s);
-    let first = first_attestation(world, &found, give_up).await?;
+    let first = match first_attestation(world, &found, give_up).await {
+        Ok(first) => first,
+        Err(happened) => return Err(unless_it_fails(world, happened).await),
+    };
     let mut facts = json!({ "first_attestation_s": first.at_s, "first_slot": first.slot });
     if let (Some(asked), true, Value::Object(facts)) =
         (world.memory.stop_asked_s, found.primary_ran, &mut facts)
@@ -217,6 +220,37 @@ async fn first_attestation(world: &World, found: &Found, give_up: Instant) -> Re
         if Instant::now() >= give_up {
             return Err(ran_out(why, json!({})));
         }
+    }
+}
+
+/// A wait that ran out, unless one more reading says that the backup's validator ends at every start and its unit only
+/// waits to try again: that is dead. Only a positive reading counts, and a unit that came up again in between is alive.
+async fn unless_it_fails(world: &World, ran_out: Happened) -> Happened {
+    if ran_out.event != Event::WatchRanOut {
+        return ran_out;
+    }
+    let Ok(install) = install(&world.hosts.backup) else {
+        return ran_out;
+    };
+    let calls = reading_calls(&install);
+    let reply = world
+        .hosts
+        .ask(Role::Backup, &calls, LOOK_S, Patience::Once)
+        .await;
+    let Ok(seen) = reply.map(|reply| read_reading(&world.hosts.backup, &reply, 0)) else {
+        return ran_out;
+    };
+    match (seen.unit.known(), seen.processes.known()) {
+        (Ok(unit), Ok(processes))
+            if unit.sub_state.contains("auto-restart") && processes.validator.is_empty() =>
+        {
+            let why = format!(
+                "{}: its validator ends at every start, {} waits to try again",
+                seen.name, unit.name
+            );
+            Happened::new(Event::BackupDied, why)
+        }
+        _ => ran_out,
     }
 }
 

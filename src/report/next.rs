@@ -112,10 +112,19 @@ fn ended(report: &Report, outcome: Outcome, notes: &mut Vec<String>) -> Vec<Stri
             notes.push(
                 "nobody signs: both hosts are barred, and stay so until a run hands over again".to_owned(),
             );
-            vec![
-                format!("{again}    # go on to {b}"),
-                format!("failover --primary {b} --backup {a}    # back to {a}"),
-            ]
+            let back = format!("failover --primary {b} --backup {a}");
+            // Once a start was asked for, both hosts hold it that the backup is the signer, and the roles guard goes by that.
+            if report.states.iter().any(|stay| stay.name == "StartingBackup") {
+                notes.push(format!(
+                    "to sign on {b} after all, hand over to it again from {a}"
+                ));
+                vec![format!("{back}    # back to {a}")]
+            } else {
+                vec![
+                    format!("{again}    # go on to {b}"),
+                    format!("{back}    # back to {a}"),
+                ]
+            }
         }
     }
 }

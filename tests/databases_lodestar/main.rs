@@ -122,3 +122,14 @@ fn the_databases_are_awkward() {
         assert!(count(name, ".ldb") > 1, "{name}");
     }
 }
+
+/// Proves that a database into which was only imported names no chain, and that the client's row says that this happens:
+/// else a hand-over to a standby that never ran is refused once a first one was undone. (Found by the lab, F26.)
+#[test]
+fn an_imported_database_names_no_chain() {
+    let vote = (made::key(21, &[7; 48], Some(9)), made::value(&[8, 9], &[0; 32]));
+    let (found, read) = read(&made::holding(&[vote])).unwrap();
+    assert_eq!((found.attestations, found.genesis_validators_root), (1, None));
+    assert_eq!(read.genesis_validators_root, None);
+    assert!(!failover::clients::named("lodestar").unwrap().names_its_chain);
+}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import processes
 from settings import (
-    BASE, BEACON_ADDRESS, BRIDGE, CLIENT_KEY, DATA, LODESTAR, NODE, NPM, PARAMS, PREFIX_LENGTH, STATE, UNIT, HostPlan,
+    BASE, BEACON_ADDRESS, BRIDGE, CLIENT_KEY, DATA, LODESTAR, MARK, NODE, NPM, PARAMS, PREFIX_LENGTH, STATE, UNIT, HostPlan,
 )  # fmt: skip
 from waiting import wait_for
 
@@ -68,9 +68,9 @@ class Host:
         for part in ("upper", "work", "root"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         layers = f"lowerdir={BASE},upperdir={self.folder / 'upper'},workdir={self.folder / 'work'}"
-        call("mount", "-t", "overlay", f"failover-lab-{self.name}", "-o", layers, str(self.root))
+        call("mount", "-t", "overlay", f"failover-lab{MARK}-{self.name}", "-o", layers, str(self.root))
         self.install()
-        self.plug()
+        plug(self.cable, self.address)
 
     def install(self) -> None:
         """Names the host and gives it keys of its own, the lab's users and, if planned, a validator."""
@@ -97,21 +97,10 @@ class Host:
         """The validator's unit as its operator wrote it."""
         return UNIT_TEXT.format(data=DATA, params=PARAMS, beacon=self.plan.beacon_url)
 
-    def plug(self) -> None:
-        """A network namespace with one cable to the lab's bridge."""
-        outer = f"fo-{self.name}"
-        call("ip", "netns", "add", self.namespace)
-        call("ip", "link", "add", outer, "type", "veth", "peer", "name", "host0", "netns", self.namespace)
-        call("ip", "link", "set", outer, "master", BRIDGE, "up")
-        self.net("ip", "link", "set", "lo", "up")
-        self.net("ip", "address", "add", f"{self.address}/{PREFIX_LENGTH}", "dev", "host0")
-        self.net("ip", "link", "set", "host0", "up")
-
     def remove(self) -> None:
         """Takes away all that `make` made; harmless if there is nothing."""
         self.power_cut()
-        subprocess.run(["ip", "netns", "delete", self.namespace], capture_output=True)
-        subprocess.run(["ip", "link", "delete", f"fo-{self.name}"], capture_output=True)
+        unplug(self.cable)
         subprocess.run(["umount", str(self.root)], capture_output=True)
         for group in self.cgroups():
             remove_cgroup(group)
@@ -123,7 +112,7 @@ class Host:
     def boot(self, wait: bool = True) -> None:
         """Switches the host on. A reboot asked for inside (nspawn's status 133) boots it again."""
         nspawn = (
-            f"systemd-nspawn -q -D {self.root} -M {self.name} --register=no --keep-unit"
+            f"systemd-nspawn -q -D {self.root} -M {self.name}{MARK} --hostname={self.name} --register=no --keep-unit"
             f" --network-namespace-path=/run/netns/{self.namespace}"
             f" --bind-ro={NODE} --bind-ro={NPM} --boot"
         )
@@ -141,7 +130,7 @@ class Host:
         Without it all hosts would share one, and a stop on one host would end the other's validator.
         """
         tops = [Path("/sys/fs/cgroup") / part for part in ("systemd", "unified", "")]
-        return [top / f"failover-lab-{self.name}" for top in tops if (top / "cgroup.procs").exists()]
+        return [top / f"failover-lab{MARK}-{self.name}" for top in tops if (top / "cgroup.procs").exists()]
 
     def wait_up(self, timeout_s: float = 60) -> None:
         """Until systemd has finished booting and sshd answers."""
@@ -216,10 +205,10 @@ class Host:
 
     def unplug(self) -> None:
         """Full partition: the cable is out, in both directions."""
-        call("ip", "link", "set", f"fo-{self.name}", "down")
+        call("ip", "link", "set", self.cable, "down")
 
     def replug(self) -> None:
-        call("ip", "link", "set", f"fo-{self.name}", "up")
+        call("ip", "link", "set", self.cable, "up")
 
     def drop_from(self, address: str) -> None:
         """One-way partition: packets of `address` no longer arrive; those to it still leave."""
@@ -266,6 +255,11 @@ class Host:
         """A path of the host as seen from outside."""
         return self.root / path.lstrip("/")
 
+    def seen(self, path: str) -> Path:
+        """A path as the host's own processes see it, through what is mounted there; of a host that is off, its disk."""
+        leader = self.leader()
+        return Path(f"/proc/{leader}/root", path.lstrip("/")) if leader else self.inside(path)
+
     def write(self, path: str, text: str) -> None:
         target = self.inside(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -283,7 +277,29 @@ class Host:
 
     @property
     def namespace(self) -> str:
-        return f"fo-{self.name}"
+        return self.cable
+
+    @property
+    def cable(self) -> str:
+        """The outer end of the host's cable, and the name of its network's namespace."""
+        return f"fo{MARK}-{self.name}"
+
+
+def plug(cable: str, address: str) -> None:
+    """A network namespace with one cable to the lab's bridge, both of this name."""
+    inside = ("ip", "netns", "exec", cable)
+    call("ip", "netns", "add", cable)
+    call("ip", "link", "add", cable, "type", "veth", "peer", "name", "host0", "netns", cable)
+    call("ip", "link", "set", cable, "master", BRIDGE, "up")
+    call(*inside, "ip", "link", "set", "lo", "up")
+    call(*inside, "ip", "address", "add", f"{address}/{PREFIX_LENGTH}", "dev", "host0")
+    call(*inside, "ip", "link", "set", "host0", "up")
+
+
+def unplug(cable: str) -> None:
+    """Takes it away; harmless if there is none."""
+    subprocess.run(["ip", "netns", "delete", cable], capture_output=True)
+    subprocess.run(["ip", "link", "delete", cable], capture_output=True)
 
 
 def call(*command: str, check: bool = True, timeout_s: float = 60, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -17,9 +17,9 @@ import urllib.request
 
 import chain
 import processes
-from host import Host, call
+from host import Host, call, plug, unplug
 from settings import (
-    BEACON_ADDRESS, BRIDGE, BRIDGE_ADDRESS, CACHE, CLIENT_KEY, CONTROL_PORT, HERE, HOSTS, KNOWN_HOSTS, PREFIX_LENGTH, REFEREE_LOG, SSH_CONFIG, STATE, UNIT,
+    BEACON_ADDRESS, BRIDGE, BRIDGE_ADDRESS, CACHE, CLIENT_KEY, CONTROL_PORT, HERE, HOSTS, KNOWN_HOSTS, MARK, NODE_ADDRESS, NODE_CABLE, PREFIX_LENGTH, REFEREE_LOG, SSH_CONFIG, STATE, UNIT,
 )  # fmt: skip
 from waiting import wait_for
 
@@ -67,6 +67,7 @@ class Lab:
         for host in self.hosts.values():
             host.wait_up()
         wait_for("referee", lambda: self.referee()["genesis_time"] > 0, 30)
+        wait_for("a chain that moves", chain.moves, 30, 0.2)
         self.a.run("systemctl", "enable", "--now", UNIT)
         wait_for("first message of val-a", lambda: '"val-a"' in REFEREE_LOG.read_text(), 90, 0.2)
         (STATE / "logs" / "up").write_text(f"{time.monotonic() - began:.1f} s\n")
@@ -77,6 +78,7 @@ class Lab:
             host.remove()
         processes.stop("referee")
         chain.stop()
+        unplug(NODE_CABLE)
         subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True)
         if not any(os.path.ismount(host.root) for host in self.hosts.values()):
             shutil.rmtree(STATE, ignore_errors=True)
@@ -111,7 +113,7 @@ class Lab:
 def alone():
     """One lab is brought up or taken down at a time."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "lab.lock", "w") as lock:
+    with open(CACHE / f"lab{MARK}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -126,6 +128,9 @@ def make_bridge() -> None:
     for address in (BRIDGE_ADDRESS, BEACON_ADDRESS):
         call("ip", "address", "add", f"{address}/{PREFIX_LENGTH}", "dev", BRIDGE)
     call("ip", "link", "set", BRIDGE, "up")
+    plug(NODE_CABLE, NODE_ADDRESS)
+    # libp2p looks for neighbours by multicast and does not start where that leads nowhere.
+    call("ip", "netns", "exec", NODE_CABLE, "ip", "route", "add", "224.0.0.0/4", "dev", "host0")
 
 
 def write_ssh_files(lab: Lab) -> None:
@@ -154,7 +159,12 @@ def bring_up(owner: str) -> Lab:
         if lab.is_up():
             return lab
         try:
-            lab.up()
+            try:
+                lab.up()
+            except TimeoutError as error:
+                print(f"lab: {error}; once more", file=sys.stderr)
+                # On a machine that is busy elsewhere a chain may miss its own beginning.
+                lab.up()
         except BaseException:
             lab.down()
             raise

@@ -43,14 +43,18 @@ class Pair:
 
     # --- reset -----------------------------------------------------------------------------
 
-    def reset(self) -> None:
-        """val-a signs with the newest history; val-b is stopped, disabled and knows that history too."""
+    def reset(self, keep_bar: bool = False) -> None:
+        """val-a signs with the newest history; val-b is stopped, disabled and knows that history too.
+
+        `keep_bar`: a val-b that an earlier test left as the program's own standby may stay so.
+        """
         for host in self.lab.hosts.values():
             self.repair(host)
         if not self.in_place():
             self.swap_back()
-        for host in (self.a, self.b):
-            self.wipe(host)
+        if not (keep_bar and self.stands_by(self.b)):
+            for host in (self.a, self.b):
+                self.wipe(host)
         self.wait_signing(self.a)
         self.wait_every_key()
         self.window = self.open_window()
@@ -96,6 +100,16 @@ class Pair:
         self.b.run("systemctl", "disable", "-q", UNIT, check=False)
         self.a.run("systemctl", "enable", "-q", UNIT)
         self.a.run("systemctl", "start", UNIT)
+
+    def stands_by(self, standby: Host) -> bool:
+        """Whether this host is barred, and neither host holds anything else of the program's than that bar."""
+        left = [f"{host.name}{path}" for host in (self.a, self.b) for path in LEFT_BY_PROGRAM if host.inside(path).exists()]
+        bar = [f"{standby.name}{path}" for path in ("/etc/failover", DROP_INS)]
+        if left != bar or any(host.inside(UNIT_FILE).read_text() != host.unit_text() for host in (self.a, self.b)):
+            return False
+        parts = (("/etc/failover", LOCK), (DROP_INS, GATE))
+        alone = all(os.listdir(standby.inside(folder)) == [os.path.basename(file)] for folder, file in parts)
+        return alone and self.barred(standby) and standby.unit()["ActiveState"] == "inactive"
 
     def silence(self, host: Host) -> None:
         """No validator runs in this host, whoever started it."""

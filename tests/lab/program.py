@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ HANDOVER_S = 120
 """No run on this lab takes longer, or something hangs."""
 
 CONFIG = """\
+[timeouts]
+connect_s = 6
+retry_s = 12
+
 [ssh]
 config_file = "{ssh_config}"
 
@@ -49,6 +54,8 @@ class Result:
     stdout: str
     stderr: str
 
+    killed: bool = False
+
     @property
     def document(self) -> dict:
         """The one JSON document of a `--json` run."""
@@ -61,7 +68,9 @@ class Result:
 class Program:
     """The binary with one coordinator's home: its own journal, its own config."""
 
-    def __init__(self, lab: Lab, home: Path):
+    def __init__(self, lab: Lab, home: Path, ended: Callable[[Result], None] = lambda _: None):
+        """`ended` is told of every run of the program that ended."""
+        self.ended = ended
         self.binary = os.environ.get("FAILOVER_BIN", "")
         self.lab = lab
         self.home = home
@@ -74,13 +83,33 @@ class Program:
         """Runs it to its end. `expect` is the exit code that must come, with all output shown if not."""
         done = subprocess.run(self.command(args), env=self.env, input=stdin, capture_output=True, text=True, timeout=timeout_s, cwd=self.home)
         result = Result(args, done.returncode, done.stdout, done.stderr)
+        self.ended(result)
         if expect is not None:
             assert result.exit == expect, str(result)
         return result
 
     def handover(self, primary: str = "val-a", backup: str = "val-b", *more: str, expect: int | None = COMPLETED) -> Result:
         """The main act, without questions, answered in JSON."""
-        return self("--primary", primary, "--backup", backup, "--yes", "--json", *more, expect=expect)
+        return self(*act(primary, backup), *more, expect=expect)
+
+    def begin(self, primary: str = "val-a", backup: str = "val-b", *more: str) -> subprocess.Popen[str]:
+        """The main act, left running."""
+        return self.start(*act(primary, backup), *more)
+
+    def finish(self, running: subprocess.Popen[str], expect: int | tuple[int, ...] | None = None, timeout_s: float = HANDOVER_S) -> Result:
+        """Waits for the end of what was left running."""
+        stdout, stderr = running.communicate(timeout=timeout_s)
+        result = Result(tuple(running.args[1:]), running.returncode, stdout, stderr)
+        self.ended(result)
+        wanted = (expect,) if isinstance(expect, int) else expect
+        assert wanted is None or result.exit in wanted, str(result)
+        return result
+
+    def configure(self, line: str, new: str) -> None:
+        """Replaces a line of the configuration; an empty one to add at the end."""
+        text = self.config.read_text()
+        assert line in text
+        self.config.write_text(text.replace(line, new) if line else f"{text}{new}\n")
 
     def start(self, *args: str) -> subprocess.Popen[str]:
         """Starts it and leaves it running, in a process group of its own."""
@@ -95,7 +124,9 @@ class Program:
             os.killpg(running.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        running.communicate()
+        stdout, stderr = running.communicate()
+        if running.returncode < 0:
+            self.ended(Result(tuple(running.args[1:]), running.returncode, stdout, f"{self.events()[-1:]}\n{stderr}", killed=True))
 
     def command(self, args: tuple[str, ...]) -> list[str]:
         assert self.binary, "FAILOVER_BIN is not set; use tests/lab/run"
@@ -112,10 +143,34 @@ class Program:
         except sqlite3.OperationalError:
             return 0
 
+    def events(self) -> list[tuple[str, str]]:
+        """Every event that was journalled, and the state that it led to."""
+        journal = self.home / "state" / "journal.sqlite"
+        if not journal.exists():
+            return []
+        try:
+            with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=1)) as database:
+                return database.execute("SELECT event, state FROM entries ORDER BY at, run, seq").fetchall()
+        except sqlite3.OperationalError:
+            return []
+
+    def wait_event(self, running: subprocess.Popen[str], event: str) -> None:
+        """Until this event is journalled; it is an error if the run ends before."""
+        def there() -> bool:
+            return running.poll() is not None or event in (name for name, _ in self.events())
+
+        wait_for(event, there, HANDOVER_S, 0.005)
+        assert running.poll() is None, f"the run ended before {event}, after {self.events()}"
+
     def wait_journalled(self, running: subprocess.Popen[str], events: int) -> bool:
         """Until the journal holds that many events; False if the run ended before."""
         wait_for(f"{events} events", lambda: running.poll() is not None or self.journalled() >= events, HANDOVER_S, 0.005)
         return running.poll() is None
+
+
+def act(primary: str, backup: str) -> tuple[str, ...]:
+    """The words of the main act."""
+    return "--primary", primary, "--backup", backup, "--yes", "--json"
 
 
 def render(lab: Lab) -> str:

@@ -18,11 +18,12 @@ import time
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
+import chain
 from settings import (
-    BEACON_ADDRESS, BEACON_PORT, BRIDGE_ADDRESS, CONTROL_PORT, HOSTS, KEYS, REFEREE_LOG, SECONDS_PER_SLOT, SLOTS_PER_EPOCH, VALIDATORS, HostPlan,
+    BEACON_ADDRESS, BRIDGE_ADDRESS, CONTROL_PORT, HOSTS, KEYS, REFEREE_LOG, SECONDS_PER_SLOT, SLOTS_PER_EPOCH, VALIDATORS, HostPlan,
 )  # fmt: skip
 
-UPSTREAM = f"http://127.0.0.1:{BEACON_PORT}"
+UPSTREAM = chain.URL
 
 FAULTS = {
     "down": "'refused' (nothing listens), 'hang' (no answer until the fault ends), 'garbage' (200 and HTML), or a status such as 503",
@@ -31,7 +32,7 @@ FAULTS = {
     "genesis": "fields merged into data of /eth/v1/beacon/genesis",
     "spec": "fields merged into data of /eth/v1/config/spec",
     "delay_s": "seconds before every answer",
-    "replies": "path to {status, body}: an answer made up whole",
+    "replies": "path (or its beginning and *) to {status, body}: an answer made up whole",
     "swallow": "true: published messages are recorded, answered 200 and not passed on",
 }
 MERGED = {"/eth/v1/node/syncing": "syncing", "/eth/v1/beacon/genesis": "genesis", "/eth/v1/config/spec": "spec"}
@@ -186,12 +187,17 @@ class Door:
             return web.Response(status=down, text="out of order")
         if kind and self.faults.get("swallow"):
             return web.Response()
-        reply = self.faults.get("replies", {}).get(request.path)
+        reply = self.made_up(request.path)
         if reply is not None:
             return web.json_response(reply.get("body"), status=reply.get("status", 200))
         if request.path == "/eth/v1/node/health" and self.faults.get("syncing", {}).get("is_syncing"):
             return web.Response(status=206, text="206")
         return None
+
+    def made_up(self, path: str) -> dict | None:
+        replies = self.faults.get("replies", {})
+        begun = [wanted for wanted in replies if wanted.endswith("*") and path.startswith(wanted[:-1])]
+        return replies.get(path) or (replies[begun[0]] if begun else None)
 
     async def forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}

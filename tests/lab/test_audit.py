@@ -9,7 +9,7 @@ import time
 import pytest
 
 from program import COMPLETED, REFUSED
-from settings import CLIENT_KEY, KNOWN_HOSTS, REPOSITORY
+from settings import BRIDGE_ADDRESS, CLIENT_KEY, KNOWN_HOSTS, REPOSITORY
 from waiting import wait_for
 
 PACKAGING = REPOSITORY / "packaging"
@@ -39,6 +39,7 @@ def test_healthy_pair_is_clean_and_untouched(pair, failover):
     pair.assert_signs_alone(pair.a)
 
 
+@pytest.mark.fault("F17", "audit: beacon node of the backup, {fault}")
 @pytest.mark.parametrize(
     "fault, guard",
     [({"down": "refused"}, "beacon-synced"), ({"syncing": {"is_syncing": True, "sync_distance": 40}}, "beacon-synced")],
@@ -62,7 +63,7 @@ def test_backup_that_would_start_at_its_next_boot(pair, failover):
 
 
 def test_unreachable_primary(pair, failover):
-    pair.a.drop_from("10.213.77.1")
+    pair.a.drop_from(BRIDGE_ADDRESS)
     result = failover("audit", *PAIR, "--json", expect=REFUSED)
     pair.a.heal()
     assert "reached" in blocking(result.document), str(result)

@@ -6,7 +6,6 @@ from datetime import datetime
 import pytest
 
 from program import COMPLETED
-from settings import UNIT
 
 A_SLOT_OR_TWO_S = 2.0
 """How far the program's own figure may lie from the referee's."""
@@ -16,7 +15,9 @@ MOST_ROUND_TRIPS = 15
 """After the connections stand; counted, not timed."""
 
 
+@pytest.mark.fault("F35", "to val-b, and back to val-a")
 def test_failover_and_back(pair, failover, figures):
+    generations = []
     for old, new in ((pair.a, pair.b), (pair.b, pair.a)):
         began = time.time()
         document = failover.handover(old.name, new.name).document
@@ -38,6 +39,8 @@ def test_failover_and_back(pair, failover, figures):
         assert pair.barred(old) and not pair.barred(new)
         assert new.unit()["UnitFileState"] == "enabled"
         pair.window.assert_safe()
+        generations.append(document["generation"])
+    assert generations[0] < generations[1]
 
 
 def to_first_attestation_s(pair, document, new) -> float:
@@ -74,13 +77,6 @@ def where_the_gap_went(document) -> str:
     )
 
 
-def test_generation_grows_with_every_run(pair, failover):
-    first = failover.handover().document["generation"]
-    pair.wait_signing(pair.b)
-    second = failover.handover("val-b", "val-a").document["generation"]
-    assert second > first
-
-
 def test_dry_run_changes_nothing(pair, failover):
     before = {host: pair.snapshot(host) for host in (pair.a, pair.b)}
     document = failover.handover("val-a", "val-b", "--dry-run").document
@@ -95,14 +91,7 @@ def test_json_alone_is_on_stdout(pair, failover):
     assert isinstance(result.document, dict)
 
 
-def test_reboot_of_the_fenced_primary_does_not_revive_it(pair, failover):
-    failover.handover(expect=COMPLETED)
-    pair.a.reboot()
-    pair.assert_signs_alone(pair.b)
-    assert pair.a.run("systemctl", "start", UNIT, check=False).returncode != 0
-    assert pair.barred(pair.a)
-
-
+@pytest.mark.fault("F7", "power cut on both, both boot")
 def test_power_cut_on_both_after_a_failover_starts_exactly_one(pair, failover):
     failover.handover(expect=COMPLETED)
     for host in (pair.a, pair.b):
@@ -110,9 +99,3 @@ def test_power_cut_on_both_after_a_failover_starts_exactly_one(pair, failover):
     for host in (pair.a, pair.b):
         host.boot()
     pair.assert_signs_alone(pair.b)
-
-
-def test_killed_validator_does_not_come_back_after_a_failover(pair, failover):
-    failover.handover(expect=COMPLETED)
-    pair.assert_silent(pair.a, slots=7)
-    assert pair.a.unit()["NRestarts"] == "0"

@@ -7,9 +7,11 @@ import json
 import subprocess
 import time
 
+import breaking
+import leveldb
 from host import call
 from pair import DATABASE
-from settings import PARAMS, DATA, SSH_CONFIG, UNIT
+from settings import BRIDGE_ADDRESS, PARAMS, DATA, SSH_CONFIG, UNIT
 
 CLIENT = ("runuser", "-u", "lodestar", "--", "env", "LODESTAR_PRESET=minimal", "/usr/local/bin/lodestar",
           "account", "validator", "slashing-protection")  # fmt: skip
@@ -82,7 +84,7 @@ def test_referee_sees_duties_missed(hosts):
 
 
 def test_a_host_can_lose_the_coordinator_and_go_on_signing(hosts):
-    hosts.a.drop_from("10.213.77.1")
+    hosts.a.drop_from(BRIDGE_ADDRESS)
     assert ssh("val-a", "true").returncode == 255
     hosts.wait_signing(hosts.a)
 
@@ -121,6 +123,23 @@ def test_frozen_host_is_silent_until_thawed(hosts):
     hosts.assert_silent(hosts.a)
     hosts.a.thaw()
     hosts.wait_signing(hosts.a)
+
+
+def test_reader_of_the_databases_agrees_with_the_client(hosts):
+    """The floors that every test is judged by are those that Lodestar itself exports, also from compacted files."""
+    hosts.a.run("systemctl", "stop", UNIT)
+    for _ in range(2):
+        exported = {
+            entry["pubkey"]: leveldb.Floor(
+                *(max((int(record[name]) for record in entry[kind]), default=-1)
+                  for kind, name in (("signed_blocks", "slot"), ("signed_attestations", "source_epoch"), ("signed_attestations", "target_epoch")))
+            )
+            for entry in json.loads(breaking.export(hosts.a, DATABASE))["data"] if len(entry["pubkey"]) == 98
+        }  # fmt: skip
+        assert len(exported) == 4 and leveldb.floors(hosts.a.seen(DATABASE)) == exported
+        # An export of the database itself rewrites its log to a table.
+        protection(hosts.a, "export", "/tmp/compacts.json")
+        assert list(hosts.a.inside(DATABASE).glob("*.ldb"))
 
 
 def test_users(hosts):
