@@ -61,6 +61,8 @@ pub(super) async fn claim_both(world: &mut World) -> Done {
                 ));
             }
             world.memory.generation = Some(generation);
+            // A resume may have found none: these are new.
+            world.memory.claims_gone = false;
             return Ok(Happened::with(
                 Event::Claimed,
                 format!("generation {generation}"),

@@ -108,6 +108,7 @@ impl<'a> Work<'a> {
                         .unwrap_or(0)
                         + 1;
                 }
+                me.claims_gone = false;
                 self.learn(Event::Claimed);
             }
             1 => self.learn(Event::ClaimHeld),
