@@ -171,6 +171,8 @@ impl Surroundings {
     /// A person has put everything right that a person can.
     pub async fn put_right(&self) {
         self.log.tell("  everything is put right");
+        self.world.disarm();
+        self.due.lock().unwrap().clear();
         for host in [0, 1] {
             for ending in [
                 Ending::LinkUp,
