@@ -206,6 +206,11 @@ impl World {
         self.with(|inside, now| inside.hosts.get_mut(host).map(|host| look(host, now)))
     }
 
+    /// Takes every trigger away that has not fired.
+    pub fn disarm(&self) {
+        self.lock().triggers.clear();
+    }
+
     /// Arms a trigger.
     pub fn arm(&self, trigger: Trigger) {
         self.lock().triggers.push(trigger);

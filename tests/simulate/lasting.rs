@@ -87,11 +87,6 @@ impl Mishap {
                 |call| call.op == Op::Pack,
                 |host| host.quirks.database_damaged,
             ),
-            Kind::FilesLackNewest => one(
-                FILES_LACK,
-                |call| call.op == Op::Pack,
-                |host| host.quirks.pack_lacks_newest,
-            ),
             Kind::Hidepid => one(
                 "hidepid",
                 |call| call.op == Op::Processes,

@@ -167,7 +167,7 @@ impl Outcome {
         };
         let faults = FAULTS
             .iter()
-            .filter_map(|name| missing(&self.notes.struck, name, share));
+            .filter_map(|name| missing(&self.notes.struck, name, share / 2));
         let common = COMMON
             .iter()
             .filter_map(|name| missing(&self.notes.struck, name, 1 + share * 4));

@@ -9,6 +9,7 @@ use failover::demo::host::{Link, SimHost};
 use failover::demo::transport::Dice;
 use failover::transport::{Call, Op};
 
+use crate::lasting::FILES_LACK;
 use crate::log::Log;
 
 /// What ends a mishap.
@@ -26,13 +27,15 @@ pub enum Ending {
     Healed,
     /// The clock is set right.
     ClockRight,
+    /// No end: what it is that lasts is counted from now on, once the host is asked what it bears on.
+    Counted(Mishap),
 }
 
 /// What is still to come: when, where, what.
 pub type Due = Arc<Mutex<Vec<(Duration, usize, Ending)>>>;
 
 /// A mishap: its kind, and what its size is drawn from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mishap {
     /// Which kind.
     pub kind: Kind,
@@ -197,8 +200,10 @@ impl Mishap {
         if !struck.is_empty() {
             log.struck(struck);
         }
+        let mut due = due.lock().unwrap();
+        due.push((now, self.host, Ending::Counted(self)));
         if let Some(ending) = ending {
-            due.lock().unwrap().push((until, self.host, ending));
+            due.push((until, self.host, ending));
         }
     }
 
@@ -247,16 +252,11 @@ impl Mishap {
                 started(host, now);
                 ("systemctl restart by a person", None)
             }
-            Kind::Crash | Kind::CrashForGood => {
-                host.unit.restart = self.kind == Kind::Crash;
-                let lives = host.process.is_some();
-                host.crash_validator(now);
-                let name = match (lives, self.kind) {
-                    (false, _) => "",
-                    (true, Kind::Crash) => "validator crash, Restart=always",
-                    (true, _) => "validator crash, Restart=no",
-                };
-                (name, Some(Ending::Healed))
+            Kind::Crash | Kind::CrashForGood => (self.crash(host, now), Some(Ending::Healed)),
+            Kind::FilesLackNewest => {
+                // Counted at once: an excuse hangs on it.
+                host.quirks.pack_lacks_newest = true;
+                (FILES_LACK, Some(Ending::Healed))
             }
             _ => {
                 self.spoil(host, dice);
@@ -272,6 +272,18 @@ impl Mishap {
         }
     }
 
+    /// The validator's process dies, and is brought back by its unit, or not.
+    fn crash(self, host: &mut SimHost, now: Duration) -> &'static str {
+        host.unit.restart = self.kind == Kind::Crash;
+        let lives = host.process.is_some();
+        host.crash_validator(now);
+        match (lives, self.kind) {
+            (false, _) => "",
+            (true, Kind::Crash) => "validator crash, Restart=always",
+            (true, _) => "validator crash, Restart=no",
+        }
+    }
+
     /// Conditions that last, and strike when the host is asked.
     fn spoil(self, host: &mut SimHost, dice: &mut Dice) {
         let op = dice.below(OPS.len() as u64) as usize;
@@ -281,7 +293,6 @@ impl Mishap {
             Kind::StartFails => host.quirks.start_fails = true,
             Kind::StopFails => host.quirks.stop_fails = true,
             Kind::DatabaseDamaged => host.quirks.database_damaged = true,
-            Kind::FilesLackNewest => host.quirks.pack_lacks_newest = true,
             Kind::Hidepid => host.quirks.hidepid = true,
             Kind::Missing => {
                 host.quirks.missing.insert(OPS[op]);

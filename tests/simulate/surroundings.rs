@@ -11,7 +11,7 @@ use failover::demo::world::{Trigger, When, World};
 use tokio::time::sleep;
 
 use crate::log::Log;
-use crate::mishap::{Due, Ending, KINDS, Mishap, PLACE_NAMES, PLACES};
+use crate::mishap::{Due, Ending, KINDS, Kind, Mishap, PLACE_NAMES, PLACES};
 
 /// How far each host's clock was ahead, from when on, in milliseconds.
 pub type Clocks = Arc<Mutex<Vec<(usize, Duration, i64)>>>;
@@ -39,7 +39,6 @@ impl Surroundings {
         let how_many = [0, 0, 1, 1, 1, 2, 2, 2, 3, 5][dice.below(10) as usize];
         for _ in 0..how_many {
             let mishap = Mishap::draw(dice, &KINDS);
-            mishap.arm_counters(world, log);
             match dice.below(8) {
                 0 => drawn.planned.push((Duration::ZERO, mishap)),
                 1 | 2 => drawn
@@ -51,6 +50,13 @@ impl Surroundings {
                 _ => drawn.hang(dice, mishap),
             }
         }
+        // The worst moment for a person to act: after the fence was proven, before the start.
+        if dice.below(6) == 0 {
+            let kinds = [Kind::ByHand, Kind::LiftGate, Kind::SystemctlStart];
+            let mishap = Mishap::draw(dice, &kinds);
+            let place = 4 + dice.below(7) as usize;
+            drawn.hang_on(dice, mishap, place);
+        }
         drawn.planned.sort_by_key(|(at, _)| *at);
         drawn
     }
@@ -58,6 +64,10 @@ impl Surroundings {
     /// Hangs a mishap on a place of a run: when a host is asked a certain thing.
     fn hang(&self, dice: &mut Dice, mishap: Mishap) {
         let place = dice.below(PLACES.len() as u64) as usize;
+        self.hang_on(dice, mishap, place);
+    }
+
+    fn hang_on(&self, dice: &mut Dice, mishap: Mishap, place: usize) {
         let host = dice.below(2) as usize;
         let when = if dice.below(2) == 0 {
             When::Before
@@ -119,7 +129,9 @@ impl Surroundings {
     }
 
     fn end(&self, host: usize, ending: Ending) {
-        self.log.tell(&format!("  val-{}: {ending:?}", ["a", "b"][host]));
+        if !matches!(ending, Ending::Counted(_)) {
+            self.log.tell(&format!("  val-{}: {ending:?}", ["a", "b"][host]));
+        }
         if let Ending::Thaw(in_hand) = ending {
             let stood = self.world.with_host(host, |host, _| host.frozen.is_some()) == Some(true);
             let signed = self.world.thaw(host, in_hand);
@@ -131,6 +143,10 @@ impl Surroundings {
             return;
         }
         let world = &self.world;
+        if let Ending::Counted(mishap) = ending {
+            mishap.arm_counters(world, &self.log);
+            return;
+        }
         world.with_host(host, |it, now| match ending {
             Ending::PowerOn => {
                 it.power_on(now);
@@ -148,13 +164,15 @@ impl Surroundings {
                 it.clock_ahead_ms = 0;
                 self.clocks.lock().unwrap().push((host, now, 0));
             }
-            Ending::Thaw(_) => {}
+            Ending::Thaw(_) | Ending::Counted(_) => {}
         });
     }
 
     /// A person has put everything right that a person can.
     pub async fn put_right(&self) {
         self.log.tell("  everything is put right");
+        self.world.disarm();
+        self.due.lock().unwrap().clear();
         for host in [0, 1] {
             for ending in [
                 Ending::LinkUp,
