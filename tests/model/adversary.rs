@@ -242,7 +242,6 @@ impl<'a> Moves<'a> {
             let knobs = *self.knobs;
             self.moved(world, Move::LateArrives, |next| {
                 next.late = None;
-                next.late_claim |= late.batch == Batch::Claim;
                 next.carry_out(
                     &knobs,
                     usize::from(late.coord),

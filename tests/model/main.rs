@@ -48,18 +48,18 @@ const fn up_to(budget: u8, on: &'static [Adversity]) -> Setting {
 /// comes to. A number that changes is a change of the protocol or of the world, and has to be looked at.
 #[rustfmt::skip]
 const SEARCHES: &[(Setting, usize)] = &[
-    (up_to(3, &[Adversity::Network]), 44_932),
-    (up_to(3, &[Adversity::Coordinator]), 7_089),
+    (up_to(3, &[Adversity::Network]), 32_398),
+    (up_to(3, &[Adversity::Coordinator]), 7_111),
     (up_to(1, &[Adversity::SecondRun]), 14_026),
-    (up_to(2, &[Adversity::Power]), 143_063),
+    (up_to(2, &[Adversity::Power]), 146_583),
     (up_to(3, &[Adversity::Restart]), 1_888),
     (up_to(2, &[Adversity::Person]), 16_369),
     (up_to(2, &[Adversity::ByHand]), 20_939),
     (up_to(1, &[Adversity::Flaw]), 2_948),
     (up_to(1, &[Adversity::Surroundings]), 5_070),
-    (up_to(2, &[Adversity::Network, Adversity::Coordinator]), 22_222),
+    (up_to(2, &[Adversity::Network, Adversity::Coordinator]), 18_648),
     (up_to(2, &[Adversity::Flaw, Adversity::Person]), 46_938),
-    (up_to(1, &Adversity::ALL), 41_246),
+    (up_to(1, &Adversity::ALL), 41_084),
 ];
 
 /// The same further on: minutes, and a few gigabytes. `cargo test --release --test model -- --ignored --nocapture`.
@@ -71,6 +71,14 @@ const FURTHER: &[(Setting, usize)] = &[
 
 /// Rows that only a longer story uses: `FURTHER` shows them.
 const USED_FURTHER: &[&str] = &["CheckingAgain on AlreadyDone", "Watching on LineLost"];
+
+/// Rows that no search used, but for those of a journal that was put back from an old copy: `tests/kill` shows these, for
+/// every point of five histories.
+fn unused(rows: &BTreeMap<(State, Event), u64>) -> Vec<String> {
+    let mut unused = search::unused(rows);
+    unused.retain(|row| !row.ends_with(" on FoundOver"));
+    unused
+}
 
 /// What all searches of a test came to.
 #[derive(Default)]
@@ -163,7 +171,7 @@ fn every_world_and_every_row() {
     let began = Instant::now();
     let total = Total::search(SEARCHES, true);
     total.print(began);
-    assert_eq!(search::unused(&total.rows), USED_FURTHER);
+    assert_eq!(unused(&total.rows), USED_FURTHER);
     for outcome in Outcome::ALL {
         let reached = total.rests.get(&State::Ended(outcome).to_string());
         assert!(
@@ -236,5 +244,5 @@ fn longer_stories() {
     let began = Instant::now();
     let total = Total::search(FURTHER, false);
     total.print(began);
-    assert!(search::unused(&total.rows).is_empty());
+    assert!(unused(&total.rows).is_empty(), "{:?}", unused(&total.rows));
 }

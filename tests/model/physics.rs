@@ -106,6 +106,7 @@ impl World {
         let boot = self.new_boot();
         let host = self.host(at);
         (host.power, host.boot) = (Power::On, boot);
+        host.released = [false; 2];
         if host.enabled {
             self.begin_unit(at);
         }
@@ -138,13 +139,14 @@ impl World {
         match batch {
             Batch::Claim => {
                 let host = self.host(at);
-                if host.claim == 0 {
+                if host.claim == 0 && !host.released[coord] {
                     host.claim = run;
                 }
                 return Said::Done;
             }
             Batch::Release => {
                 let host = self.host(at);
+                host.released[coord] = true;
                 if host.claim == run {
                     host.claim = 0;
                 }

@@ -70,7 +70,7 @@ impl<'a> Quiet<'a> {
                     .hosts
                     .iter()
                     .any(|host| host.claim != 0 && !over_before[usize::from(host.claim) - 1]);
-                if left && !world.late_claim {
+                if left {
                     return Some(LEFT_CLAIM);
                 }
                 self.good.extend(way);

@@ -54,6 +54,8 @@ pub struct Host {
     pub stray: bool,
     /// The run whose claim lies there; 0: none.
     pub claim: u8,
+    /// Runs that have released it in this boot: a claim of theirs that is late is refused.
+    pub released: [bool; 2],
     pub paper: Paper,
     /// Floors of both keys in its database; 0: the database does not know the key.
     pub db: [u8; 2],
@@ -175,8 +177,6 @@ pub struct World {
     pub stood_still: bool,
     /// Somebody took a claim away by hand.
     pub claim_removed: bool,
-    /// A claim arrived late: its run may be over, and the next run from its desk takes it away.
-    pub late_claim: bool,
     /// How many more adversities may come.
     pub budget: u8,
     /// A property that does not hold.
@@ -305,6 +305,7 @@ impl World {
             unit: Unit::Running,
             stray: false,
             claim: 0,
+            released: [false; 2],
             paper: Paper::default(),
             db: [1, 1],
             signed: 1,
@@ -328,7 +329,6 @@ impl World {
             lifted: false,
             stood_still: false,
             claim_removed: false,
-            late_claim: false,
             budget,
             broken: None,
         }
