@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from settings import HERE, REPOSITORY, STATE
+from settings import HERE, MARK, REPOSITORY, STATE
 
 LIST = HERE / "faults.toml"
 PAGE = REPOSITORY / "docs" / "faults.md"
-KEPT = STATE.parent / f"{STATE.name}-faults.json"
+KEPT = STATE.parent / f"{STATE.name.removesuffix(MARK)}-faults.json"
 PART = KEPT.with_suffix(".md")
 COLUMNS = ("fault", "how it was made", "what happened", "exit", "signs after", "gap s", "slots", "slashable", "overlap")
 CELLS = ("fault", "how", "happened", "exit", "signs", "gap", "slots", "slashable", "overlap")

@@ -63,12 +63,12 @@ def test_primary_is_cut_off_after_the_stop(pair, failover):
     go_on(pair, failover, result)
 
 
-@pytest.mark.fault("F21", "the line to the primary drops when the backup has been started")
+@pytest.mark.fault("F21", "the line to the primary drops when the backup is being started")
 def test_primary_is_cut_off_after_the_start(pair, failover):
     """Not seen is not stopped, and is said so."""
     failover.configure("[timeouts]", "[timeouts]\nwatch_s = 12")
     running = failover.begin()
-    failover.wait_event(running, "BackupStarted")
+    failover.wait_event(running, "StartAllowed")
     cut(pair.a, "both ways")
     failover.finish(running, UNCONFIRMED)
     pair.a.heal()
