@@ -88,45 +88,47 @@ fn ended(report: &Report, outcome: Outcome, notes: &mut Vec<String>) -> Vec<Stri
             );
             vec![format!("{again} --dry-run")]
         }
-        Outcome::Parked if report.claim_lost => {
-            notes.push(
-                "another run, or a person, took this run's claim away: it touched nothing further, and is over. \
-                 Who signs is not known: look first"
-                    .to_owned(),
-            );
-            vec![
-                format!("failover status --primary {a} --backup {b}"),
-                format!("{again}    # then, if {b} is still to sign: a new run"),
-            ]
-        }
-        Outcome::Parked if report.primary_seen_alive => {
-            notes.push(format!(
-                "{a} was NOT seen stopped and barred after {b} had been started; {b} is stopped and barred. Look at {a} now"
-            ));
-            vec![
-                format!("failover status --primary {a} --backup {b}"),
-                format!("failover halt {a}    # stop it too"),
-            ]
-        }
-        Outcome::Parked => {
-            notes.push(
-                "nobody signs: both hosts are barred, and stay so until a run hands over again".to_owned(),
-            );
-            let back = format!("failover --primary {b} --backup {a}");
-            // Once a start was asked for, both hosts hold it that the backup is the signer, and the roles guard goes by that.
-            if report.states.iter().any(|stay| stay.name == "StartingBackup") {
-                notes.push(format!(
-                    "to sign on {b} after all, hand over to it again from {a}"
-                ));
-                vec![format!("{back}    # back to {a}")]
-            } else {
-                vec![
-                    format!("{again}    # go on to {b}"),
-                    format!("{back}    # back to {a}"),
-                ]
-            }
-        }
+        Outcome::Parked => ended_parked(report, notes),
     }
+}
+
+/// What is to be done after a run that is over with nobody signing by its doing.
+fn ended_parked(report: &Report, notes: &mut Vec<String>) -> Vec<String> {
+    let (a, b) = (&report.primary, &report.backup);
+    let again = format!("failover --primary {a} --backup {b}");
+    if report.claim_lost {
+        notes.push(
+            "another run, or a person, took this run's claim away: it touched nothing further, and is over. \
+             Who signs is not known: look first"
+                .to_owned(),
+        );
+        return vec![
+            format!("failover status --primary {a} --backup {b}"),
+            format!("{again}    # then, if {b} is still to sign: a new run"),
+        ];
+    }
+    if report.primary_seen_alive {
+        notes.push(format!(
+            "{a} was NOT seen stopped and barred after {b} had been started; {b} is stopped and barred. Look at {a} now"
+        ));
+        return vec![
+            format!("failover status --primary {a} --backup {b}"),
+            format!("failover halt {a}    # stop it too"),
+        ];
+    }
+    notes.push("nobody signs: both hosts are barred, and stay so until a run hands over again".to_owned());
+    let back = format!("failover --primary {b} --backup {a}");
+    // Once a start was asked for, both hosts hold it that the backup is the signer, and the roles guard goes by that.
+    if report.states.iter().any(|stay| stay.name == "StartingBackup") {
+        notes.push(format!(
+            "to sign on {b} after all, hand over to it again from {a}"
+        ));
+        return vec![format!("{back}    # back to {a}")];
+    }
+    vec![
+        format!("{again}    # go on to {b}"),
+        format!("{back}    # back to {a}"),
+    ]
 }
 
 fn parked(report: &Report, at: Parking, notes: &mut Vec<String>) -> Vec<String> {

@@ -4,11 +4,12 @@
 use failover::protocol::{Event, State, command};
 
 use crate::coordinator::{Asked, Fate, Work};
-use crate::evidence::{Judge, SURROUNDINGS};
+use crate::evidence::Judge;
 use crate::journal::{append, resumed};
 use crate::mutants::{HostRule, Knobs};
 use crate::persons::{by_hand, expire, lift};
-use crate::world::{Batch, Coord, Flaw, Life, Power, Unit, World};
+use crate::surroundings::SURROUNDINGS;
+use crate::world::{Coord, Flaw, Life, Power, Unit, World};
 
 /// A kind of adversity, to be switched on by itself or with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use failover::guards::{
-    Claim, Evidence, FenceReading, GUARDS, Generation, HostEvidence, Papers, Process, Reading, RunEvidence,
-    Seen, Stage, Syncing, Verdict, reading_of, stands_barred,
+    Claim, FenceReading, GUARDS, Generation, HostEvidence, Papers, Process, Reading, RunEvidence, Seen,
+    Stage, Verdict, reading_of, stands_barred,
 };
 use failover::perform::{Known, already_done, judged_over};
 use failover::protection::{FloorMap, Floors, History, Input, PublicKey, merge};
@@ -15,6 +15,7 @@ use failover::protocol::Event;
 
 use crate::healthy::{self, healthy, key, process, unknown};
 use crate::mutants::Knobs;
+use crate::surroundings::SURROUNDINGS;
 use crate::world::{Coord, Flaw, Host, Mark, Paper, Power, Unit, World};
 
 /// One reading of a host.
@@ -342,63 +343,3 @@ fn judged(knobs: &Knobs, world: &World, at: usize, stage: Stage) -> Judged {
         .find(|guard| !matches!((guard.check)(&evidence, stage), Verdict::Pass(_)));
     blocked.map_or(Judged::AllPass, |guard| Judged::Blocked(guard.id, touched))
 }
-
-/// What is wrong with a pair's surroundings.
-type Break = fn(&mut Evidence);
-
-fn known<T>(seen: &mut Seen<T>) -> Option<&mut T> {
-    match seen {
-        Seen::Known(value) => Some(value),
-        Seen::Unknown(_) => None,
-    }
-}
-
-fn syncing(evidence: &mut Evidence, change: fn(&mut Syncing)) {
-    if let Some(syncing) = known(&mut evidence.backup.beacon).and_then(|beacon| known(&mut beacon.syncing)) {
-        change(syncing);
-    }
-}
-
-/// Faults of the surroundings, each with the guard that is for it alone.
-#[rustfmt::skip]
-pub const SURROUNDINGS: &[(&str, Break)] = &[
-    ("distinct-machines", |e| {
-        if let (Some(a), Some(b)) = (known(&mut e.primary.identity), known(&mut e.backup.identity)) {
-            b.machine_id.clone_from(&a.machine_id);
-            if let Some(fence) = &mut e.run.fence { fence.machine_id.clone_from(&a.machine_id); }
-        }
-    }),
-    ("privileged", |e| if let Some(it) = known(&mut e.backup.identity) { it.uid = 1000; }),
-    ("unit-found", |e| if let Some(it) = known(&mut e.backup.unit) { it.load_state = "bad-setting".to_owned(); }),
-    ("client-offered", |e| e.backup.hand_over = Seen::Known(Err("not offered".to_owned()))),
-    ("primary-barrable", |e| if let Some(it) = known(&mut e.primary.unit) { it.file_state = "masked".to_owned(); }),
-    ("same-chain", |e| {
-        if let Some(genesis) = known(&mut e.backup.beacon).and_then(|it| known(&mut it.genesis)) {
-            genesis.validators_root = healthy::OTHER_ROOT.to_owned();
-        }
-    }),
-    ("beacon-synced", |e| syncing(e, |it| it.is_syncing = true)),
-    ("beacon-not-optimistic", |e| syncing(e, |it| it.is_optimistic = Some(true))),
-    ("execution-online", |e| syncing(e, |it| it.el_offline = Some(true))),
-    ("execution-synced", |e| if let Some(it) = known(&mut e.backup.execution) { it.syncing = true; }),
-    ("beacon-peers", |e| if let Some(it) = known(&mut e.backup.beacon) { it.peers = Seen::Known(1); }),
-    ("clocks", |e| if let Some(it) = known(&mut e.backup.identity) { it.clock_offset_s = 30.0; }),
-    ("disk", |e| if let Some(it) = known(&mut e.backup.disk) { it.writable = false; }),
-    ("client-usable", |e| e.backup.protection = unknown()),
-    ("keys-known", |e| {
-        e.policy.keys.clear();
-        if let Some(it) = known(&mut e.backup.protection) { it.floors.clear(); }
-    }),
-    ("keys-alive", |e| {
-        if let Some(it) = known(&mut e.backup.beacon).and_then(|it| known(&mut it.validators)) {
-            it.remove(&key(1));
-        }
-    }),
-    ("keys-covered", |e| {
-        e.policy.keys.insert(key(3));
-        if let Some(it) = known(&mut e.backup.beacon).and_then(|it| known(&mut it.validators)) {
-            it.extend(it.get(&key(1)).cloned().map(|status| (key(3), status)));
-        }
-    }),
-    ("history-not-ahead", |e| syncing(e, |it| it.head_slot = 3_200)),
-];

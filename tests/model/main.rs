@@ -25,6 +25,7 @@ mod quiet;
 mod rules;
 mod search;
 mod story;
+mod surroundings;
 mod world;
 
 use std::collections::BTreeMap;

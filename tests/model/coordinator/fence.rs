@@ -49,7 +49,7 @@ impl<'a> Work<'a> {
         let Flaw::Surroundings(number) = self.world.flaw else {
             return;
         };
-        let id = crate::evidence::SURROUNDINGS[usize::from(number)].0;
+        let id = crate::surroundings::SURROUNDINGS[usize::from(number)].0;
         let guard = failover::guards::GUARDS.iter().find(|guard| guard.id == id);
         if guard.is_some_and(|guard| guard.stages.contains(&stage)) {
             self.world
