@@ -49,18 +49,19 @@ const fn up_to(budget: u8, on: &'static [Adversity]) -> Setting {
 /// comes to. A number that changes is a change of the protocol or of the world, and has to be looked at.
 #[rustfmt::skip]
 const SEARCHES: &[(Setting, usize)] = &[
-    (up_to(3, &[Adversity::Network]), 32_398),
-    (up_to(3, &[Adversity::Coordinator]), 7_111),
-    (up_to(1, &[Adversity::SecondRun]), 14_026),
-    (up_to(2, &[Adversity::Power]), 146_583),
+    (up_to(3, &[Adversity::Network]), 32_500),
+    (up_to(3, &[Adversity::Coordinator]), 7_131),
+    (up_to(1, &[Adversity::SecondRun]), 13_978),
+    (up_to(2, &[Adversity::Power]), 146_613),
     (up_to(3, &[Adversity::Restart]), 1_888),
-    (up_to(2, &[Adversity::Person]), 16_369),
-    (up_to(2, &[Adversity::ByHand]), 20_939),
+    (up_to(2, &[Adversity::Person]), 16_152),
+    (up_to(2, &[Adversity::ByHand]), 19_101),
     (up_to(1, &[Adversity::Flaw]), 2_948),
     (up_to(1, &[Adversity::Surroundings]), 5_070),
-    (up_to(2, &[Adversity::Network, Adversity::Coordinator]), 18_648),
-    (up_to(2, &[Adversity::Flaw, Adversity::Person]), 46_938),
-    (up_to(1, &Adversity::ALL), 41_084),
+    (up_to(2, &[Adversity::Network, Adversity::Coordinator]), 18_698),
+    (up_to(2, &[Adversity::Flaw, Adversity::Person]), 46_517),
+    (up_to(2, &[Adversity::Coordinator, Adversity::SecondRun]), 125847),
+    (up_to(1, &Adversity::ALL), 40_826),
 ];
 
 /// The same further on: minutes, and a few gigabytes. `cargo test --release --test model -- --ignored --nocapture`.
@@ -69,9 +70,6 @@ const FURTHER: &[(Setting, usize)] = &[
     (up_to(3, &[Adversity::Power]), 0),
     (up_to(2, &Adversity::ALL), 0),
 ];
-
-/// Rows that only a longer story uses: `FURTHER` shows them.
-const USED_FURTHER: &[&str] = &["CheckingAgain on AlreadyDone", "Watching on LineLost"];
 
 /// Rows that no search used, but for those of a journal that was put back from an old copy: `tests/kill` shows these, for
 /// every point of five histories.
@@ -172,7 +170,7 @@ fn every_world_and_every_row() {
     let began = Instant::now();
     let total = Total::search(SEARCHES, true);
     total.print(began);
-    assert_eq!(unused(&total.rows), USED_FURTHER);
+    assert!(unused(&total.rows).is_empty(), "{:?}", unused(&total.rows));
     for outcome in Outcome::ALL {
         let reached = total.rests.get(&State::Ended(outcome).to_string());
         assert!(

@@ -157,6 +157,10 @@ impl World {
                 self.bar(at);
                 self.stop(at);
                 self.coords[coord].acted = true;
+                // Written last, and a newer one is left as it is.
+                if self.coords[coord].generation != 0 {
+                    self.paper(knobs, coord, at, false);
+                }
                 return Said::Done;
             }
             _ => {}
