@@ -142,7 +142,8 @@ def test_liveness_says_false_for_everybody(pair, failover):
     """A node that knows of nobody is no witness: without a positive control nothing is concluded, in either direction."""
     failover.configure("[timeouts]", "[timeouts]\nwatch_s = 15")
     everybody = {"data": [{"index": str(index), "is_live": False} for index in range(32)]}
-    blind = {"/eth/v2/beacon/blocks/*": {"status": 404, "body": {}}, "/eth/v1/validator/liveness/*": {"status": 200, "body": everybody}}
+    blind = {"/eth/v1/beacon/blocks/*": {"status": 500, "body": {}}, "/eth/v1/validator/liveness/*": {"status": 200, "body": everybody}}
     pair.lab.beacon_fault(pair.b, replies=blind)
-    failover.handover(expect=UNCONFIRMED)
+    why = failover.handover(expect=UNCONFIRMED).document["why"]
+    assert "500" in why, f"the fault was not met: {why}"
     pair.assert_signs_alone(pair.b)
