@@ -22,17 +22,19 @@ pub(super) async fn halt_backup(world: &mut World) -> Done {
     for _ in 0..2 {
         let install = install(&world.hosts.backup)?;
         let text = lock_text(world, world.hosts.backup.name());
-        // No claim is asked for: stopping is safe whoever holds the host.
+        // No claim is asked for: stopping is safe whoever holds the host. Ours is given back before the bar, because a start
+        // whose answer was lost may still be on its way, and begins with the question for it.
         // Stopping waits for nothing; barring waits for whatever a lost line has left running there, and what that may
         // have started is stopped again behind it.
         let stop = Call::new(Op::Stop, [install.unit.clone(), AT_ONCE_S.to_string()]);
         let bar = Call::new(Op::Bar, [&install.unit, &install.lock_file, &text]);
-        let mut batch = vec![stop.clone(), bar, stop];
+        let release = Call::new(Op::Release, [&world.run.id]);
+        let mut batch = vec![stop.clone(), release, bar, stop];
         // Neither host is the signer then, so that the next run may go either way. A higher generation is left as it is.
         batch.extend(generation_call(world, "fenced"));
         world
             .hosts
-            .ask(Role::Backup, &batch, 2 * AT_ONCE_S + 50, Patience::Retry)
+            .ask(Role::Backup, &batch, 2 * AT_ONCE_S + 70, Patience::Retry)
             .await?;
         match prove(world, Role::Backup, None).await {
             Proof::Positive(proof) => {

@@ -15,6 +15,8 @@ use crate::support::{A, B, How, Rig, rig};
 const COMPLETED: State = State::Ended(Outcome::Completed);
 const RESTORED: State = State::Ended(Outcome::Restored);
 const PARKED: State = State::Ended(Outcome::Parked);
+/// How long a start may be under way: it comes behind the halt, and the host would still begin it.
+const STILL_GOOD: Duration = Duration::from_secs(25);
 const FENCING: State = State::Parked(Parking::Fencing);
 
 /// Somebody does something on the backup around a question to it.
@@ -148,6 +150,38 @@ async fn a_start_that_comes_late() {
         .unwrap();
     assert_eq!(events[at + 1], Event::BackupRuns);
     assert_eq!(rig.look(B, |host| host.unit.starts), 1, "started once");
+    rig.assert_clean("r1");
+}
+
+/// Proves that a start which the network still holds when the backup is halted starts nothing any more, although giving the
+/// claims back was lost too: the halt itself takes the backup's claim away. (Found by the search: a judgement had forbidden
+/// the start by then.)
+#[tokio::test(start_paused = true)]
+async fn a_start_that_comes_behind_the_halt() {
+    let rig = rig();
+    let mut sent = false;
+    let how = meddled(&rig, move |ask, host, _| {
+        if asks(ask, Op::Start) && !sent {
+            sent = true;
+            (host.beacon.syncing, host.beacon.behind) = (true, 900);
+            return Fate::Late(STILL_GOOD);
+        }
+        let gives_back = asks(ask, Op::Release) && !asks(ask, Op::Stop);
+        if gives_back {
+            Fate::LoseRequest
+        } else {
+            Fate::Deliver
+        }
+    });
+    let began = tokio::time::Instant::now();
+    let state = rig.run_with("r1", how).await.unwrap();
+    let took = began.elapsed();
+    assert_eq!(state, PARKED, "{}", rig.story("r1"));
+    assert!(rig.events("r1").contains(&Event::BackupHalted));
+    println!("{took:?}");
+    rig.pass(STILL_GOOD.as_secs()).await;
+    assert!(rig.barred(B) && !rig.lives(B), "{}", rig.story("r1"));
+    assert_eq!(rig.look(B, |host| host.unit.starts), 0);
     rig.assert_clean("r1");
 }
 

@@ -7,7 +7,7 @@ use crate::coordinator::{Asked, Fate, Work};
 use crate::evidence::Judge;
 use crate::journal::{append, resumed};
 use crate::mutants::{HostRule, Knobs};
-use crate::persons::{by_hand, expire, lift};
+use crate::persons::{by_hand, expire, lift, start};
 use crate::surroundings::SURROUNDINGS;
 use crate::world::{Coord, Flaw, Life, Power, Unit, World};
 
@@ -355,7 +355,7 @@ impl<'a> Moves<'a> {
         }
         if self.is_on(Adversity::Person) {
             if matches!(host.unit, Unit::Rest | Unit::Left | Unit::Restarting) {
-                self.moved(world, Move::PersonStarts(number), |next| next.begin_unit(at));
+                self.moved(world, Move::PersonStarts(number), |next| start(next, at));
             } else {
                 self.moved(world, Move::PersonStops(number), |next| {
                     next.hosts[at].unit = Unit::Rest;

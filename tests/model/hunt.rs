@@ -230,6 +230,12 @@ pub fn weakened() -> BTreeMap<String, (Knobs, Expected)> {
         ..plain
     };
     all.insert("both Stands and Unchanged".to_owned(), (knobs, Killed(LATE)));
+    let (rule, weak) = (Some(HostRule::Deadline), Some(Weak::HaltKeepsClaim));
+    let knobs = Knobs { rule, weak, ..plain };
+    all.insert(
+        "both Deadline and HaltKeepsClaim".to_owned(),
+        (knobs, Killed(LATE_AND_FLAWED)),
+    );
     let (rule, blind) = (Some(HostRule::Stands), Some(Blind::Cgroup));
     let knobs = Knobs { rule, blind, ..plain };
     all.insert("both Stands and Cgroup".to_owned(), (knobs, Killed(FLAW)));
@@ -250,6 +256,7 @@ fn of_weak(weak: Weak) -> Expected {
         Weak::NoReadBack => {
             Survives("history-covers judges the same before the start; without both a property fails (below)")
         }
+        Weak::HaltKeepsClaim => Killed(LATE_AND_FLAWED),
         Weak::NoBackupProof => Survives(
             "the state before proved it; the proof bounds how long ago that may be, and what can happen in between is excused",
         ),
@@ -258,7 +265,10 @@ fn of_weak(weak: Weak) -> Expected {
 
 fn of_rule(rule: HostRule) -> Expected {
     match rule {
-        HostRule::Claim | HostRule::Deadline => Killed(LATE_AND_FLAWED),
+        HostRule::Claim => Killed(LATE_AND_FLAWED),
+        HostRule::Deadline => {
+            Survives("a claim that a halt gave back is missed first; without both a property fails (below)")
+        }
         HostRule::Unchanged => Killed(LATE_BY_HAND),
         HostRule::Stands => Survives(
             "an import begins only with the database that was collected; without both a property fails (below)",

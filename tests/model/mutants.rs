@@ -25,10 +25,12 @@ pub enum Weak {
     NoBackupPrint,
     /// A resume believes its journal.
     NoLookOnResume,
+    /// A halt of the backup leaves the run's claim there.
+    HaltKeepsClaim,
 }
 
 impl Weak {
-    pub const ALL: [Weak; 8] = [
+    pub const ALL: [Weak; 9] = [
         Weak::UnknownIsStopped,
         Weak::OneReading,
         Weak::NoMerge,
@@ -37,6 +39,7 @@ impl Weak {
         Weak::NoBackupProof,
         Weak::NoBackupPrint,
         Weak::NoLookOnResume,
+        Weak::HaltKeepsClaim,
     ];
 }
 

@@ -34,7 +34,13 @@ pub fn lift(world: &mut World, at: usize) {
     if cannot_be_prevented(world, at) {
         (world.excused, world.lifted) = (true, true);
     }
-    world.hosts[at].lock = 0;
+    (world.hosts[at].lock, world.hosts[at].opened) = (0, true);
+}
+
+/// Somebody starts the unit. The same excuses, where somebody took the lock away that would have prevented it.
+pub fn start(world: &mut World, at: usize) {
+    world.excused |= world.hosts[at].opened && cannot_be_prevented(world, at);
+    world.begin_unit(at);
 }
 
 fn cannot_be_prevented(world: &World, at: usize) -> bool {

@@ -2,10 +2,10 @@
 //! with the conditions that they have there. Must never know which run is in the right: a host does what it is asked,
 //! unless its claim, its standing or its generation forbid it.
 
-use failover::protocol::State;
+use failover::protocol::{Outcome, State};
 
-use crate::mutants::{HostRule, Knobs};
-use crate::world::{Batch, Flaw, Host, LAST_SLOT, Paper, Power, Unit, World};
+use crate::mutants::{HostRule, Knobs, Weak};
+use crate::world::{Batch, Coord, Flaw, Host, LAST_SLOT, Paper, Power, Unit, World};
 
 pub const TWO_SIGNERS: &str = "P1 two hosts are able to sign";
 pub const NO_HISTORY: &str = "P2 a host may sign without the history of the other";
@@ -25,6 +25,22 @@ pub enum Said {
     NoStand,
     /// The client failed.
     Failed,
+}
+
+/// Whether a run has said that it ends, and not with this host as its signer, so that a start that was asked for before must
+/// not come any more. For the primary that is known only when it has heard the release: until then its deadline is what
+/// ends a question (docs/safety.md). A run that lost a claim knows nothing of its end until it is over.
+fn over(coord: Coord, batch: Batch, released: bool) -> bool {
+    let end = match coord.state {
+        State::Ended(end) => end,
+        State::Releasing(end) if !coord.displaced => end,
+        _ => return false,
+    };
+    match batch {
+        Batch::StartBackup => !matches!(end, Outcome::Completed | Outcome::Unconfirmed),
+        Batch::Restore { .. } => released && end != Outcome::Restored,
+        _ => false,
+    }
 }
 
 impl World {
@@ -129,8 +145,17 @@ impl World {
         if host.lock == 0 {
             host.lock = fresh;
         }
+        host.opened = false;
         host.gate |= loads;
         host.enabled = false;
+    }
+
+    fn release(&mut self, coord: usize, at: usize) {
+        let host = self.host(at);
+        host.released[coord] = true;
+        if usize::from(host.claim) == coord + 1 {
+            host.claim = 0;
+        }
     }
 
     /// Carries out a batch that a coordinator sent, now or long ago.
@@ -145,15 +170,14 @@ impl World {
                 return Said::Done;
             }
             Batch::Release => {
-                let host = self.host(at);
-                host.released[coord] = true;
-                if host.claim == run {
-                    host.claim = 0;
-                }
+                self.release(coord, at);
                 return Said::Done;
             }
             Batch::Halt => {
                 self.stop(at);
+                if !knobs.weak(Weak::HaltKeepsClaim) {
+                    self.release(coord, at);
+                }
                 self.bar(at);
                 self.stop(at);
                 self.coords[coord].acted = true;
@@ -168,9 +192,8 @@ impl World {
         if self.hosts[at].claim != run && !knobs.without(HostRule::Claim) {
             return Said::NoClaim;
         }
-        let over = matches!(self.coords[coord].state, State::Ended(_));
-        let rests = self.hosts[at].unit == Unit::Rest;
-        if over && rests && !self.stood_still && matches!(batch, Batch::StartBackup | Batch::Restore { .. }) {
+        let (rests, released) = (self.hosts[at].unit == Unit::Rest, self.hosts[at].released[coord]);
+        if rests && !self.stood_still && !self.excused && over(self.coords[coord], batch, released) {
             self.break_(OVER);
         }
         self.coords[coord].acted |= !matches!(batch, Batch::Pack | Batch::Archive);
@@ -224,7 +247,7 @@ impl World {
         }
         let host = self.host(at);
         host.enabled |= enable;
-        host.lock = 0;
+        (host.lock, host.opened) = (0, false);
         self.begin_unit(at);
         self.appear(at);
         Said::Done

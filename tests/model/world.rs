@@ -47,6 +47,8 @@ pub struct Host {
     pub enabled: bool,
     /// Which lock file lies there; 0: none.
     pub lock: u8,
+    /// Somebody took the lock away.
+    pub opened: bool,
     /// The drop-in lies there and is loaded.
     pub gate: bool,
     pub unit: Unit,
@@ -301,6 +303,7 @@ impl World {
             boot: 1,
             enabled: true,
             lock: 0,
+            opened: false,
             gate: false,
             unit: Unit::Running,
             stray: false,

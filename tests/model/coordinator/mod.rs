@@ -76,7 +76,8 @@ impl<'a> Work<'a> {
     }
 
     fn perform(&mut self, command: Command) {
-        if self.me().at == 0 && !matches!(self.me().state, State::Releasing(_)) {
+        // A watch looks again and again, and a look that was not answered shows nothing.
+        if self.me().at == 0 && !matches!(self.me().state, State::Releasing(_) | State::Watching) {
             self.mine().quiet = true;
         }
         match command {

@@ -123,7 +123,9 @@ impl<'a> Work<'a> {
             return self.learn(Event::LineLost);
         }
         if self.me().at == 0 {
-            match self.reading(primary) {
+            let read = self.reading(primary);
+            self.mine().quiet |= read != Read::Unknown;
+            match read {
                 Read::Alive => return self.learn(Event::PrimaryAlive),
                 Read::Positive(_) => self.mine().note = 1,
                 Read::Unbarred => {
