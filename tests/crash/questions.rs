@@ -39,40 +39,57 @@ fn how(what: What, number: u64) -> How {
     }
 }
 
-/// Proves that no single lost, torn or fatal question makes a run unsafe or its report untrue, in any of the scenes.
-#[tokio::test(start_paused = true)]
-async fn every_question_of_every_scene() {
-    let mut table = Table::default();
+/// Every question of every scene meets one thing, on a clock and a thread of its own: the points and what came of them.
+async fn every_question(what: What) -> Vec<(String, String)> {
+    let mut points = Vec::new();
     for (name, prepare, interrupt_in) in scenes() {
-        for what in WHAT {
-            for number in 0.. {
-                let rig = rig();
-                prepare(&rig);
-                rig.pass(3).await;
-                let before = Before::of(&rig);
-                rig.begin("r1", A, B);
-                let how = How {
-                    interrupt_in,
-                    ..how(what, number)
-                };
-                let mut process = Process::new(&rig, "r1", &how);
-                let first = process.drive(&how).await;
-                let asked = process.plan.asks();
-                assert!(first.is_ok() || matches!(first, Err(DriveError::Killed(_))));
-                drop(process);
-                let at = rig
-                    .records("r1")
-                    .last()
-                    .map_or("Preflight".to_owned(), |it| it.state.clone());
-                let point = format!("{name}, {what:?} {number} ({at})");
-                let came = resumed(&rig, "r1", first.ok(), &before, &point).await;
-                table.add(point, came);
-                if number >= asked {
-                    break;
-                }
+        for number in 0.. {
+            let rig = rig();
+            prepare(&rig);
+            rig.pass(3).await;
+            let before = Before::of(&rig);
+            rig.begin("r1", A, B);
+            let how = How {
+                interrupt_in,
+                ..how(what, number)
+            };
+            let mut process = Process::new(&rig, "r1", &how);
+            let first = process.drive(&how).await;
+            let asked = process.plan.asks();
+            assert!(first.is_ok() || matches!(first, Err(DriveError::Killed(_))));
+            drop(process);
+            let at = rig
+                .records("r1")
+                .last()
+                .map_or("Preflight".to_owned(), |it| it.state.clone());
+            let point = format!("{name}, {what:?} {number} ({at})");
+            let came = resumed(&rig, "r1", first.ok(), &before, &point).await;
+            points.push((point, came));
+            if number >= asked {
+                break;
             }
         }
     }
+    points
+}
+
+/// Proves that no single lost, torn or fatal question makes a run unsafe or its report untrue, in any of the scenes.
+#[test]
+fn every_question_of_every_scene() {
+    let alone = |what| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(every_question(what))
+    };
+    let mut table = Table::default();
+    std::thread::scope(|scope| {
+        let threads = WHAT.map(|what| scope.spawn(move || alone(what)));
+        for thread in threads {
+            for (point, came) in thread.join().unwrap() {
+                table.add(point, came);
+            }
+        }
+    });
     assert_eq!(
         table.print("one question"),
         counts(&[

@@ -151,22 +151,48 @@ def by_validator(messages: Iterable[Message], kind: str) -> Iterable[tuple[int, 
     return [(validator, list(group)) for validator, group in groupby(chosen, key=lambda m: m.validator)]
 
 
-def read(log: Path) -> tuple[list[Message], list[Duty]]:
-    """The whole log. A line that the proxy could not read is an error: it might hide a signature."""
-    messages, duties = [], []
-    for line in log.read_text().splitlines(keepends=True):
-        if not line.endswith("\n"):
-            continue
-        entry = json.loads(line)
+class Log:
+    """The referee's log, of which only what is new is read: tests ask for it many times a second."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.begin()
+
+    def begin(self) -> None:
+        self.end = 0
+        self.messages: list[Message] = []
+        self.duties: list[Duty] = []
+
+    def read(self) -> None:
+        if self.path.stat().st_size < self.end:
+            self.begin()
+        with open(self.path, "rb") as file:
+            file.seek(self.end)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self.enter(json.loads(line), line)
+                self.end += len(line)
+
+    def enter(self, entry: dict, line: bytes) -> None:
         kind = entry["kind"]
         if kind == "duty":
-            duties.append(Duty(entry["slot"], entry["validator"]))
+            self.duties.append(Duty(entry["slot"], entry["validator"]))
         elif kind == "unreadable":
-            raise ValueError(f"the referee could not read a published message: {line.strip()}")
+            raise ValueError(f"the referee could not read a published message: {line.decode().strip()}")
         elif kind != "fault":
             fields = {name: entry[name] for name in Message.__dataclass_fields__ if name in entry}
-            messages.append(Message(**fields))
-    return messages, duties
+            self.messages.append(Message(**fields))
+
+
+LOGS: dict[Path, Log] = {}
+
+
+def read(log: Path) -> tuple[list[Message], list[Duty]]:
+    """The whole log. A line that the proxy could not read is an error: it might hide a signature."""
+    known = LOGS.setdefault(log, Log(log))
+    known.read()
+    return list(known.messages), list(known.duties)
 
 
 class Window:

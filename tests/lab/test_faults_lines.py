@@ -78,6 +78,7 @@ def test_primary_is_cut_off_after_the_start(pair, failover):
 @pytest.mark.fault("F32", "the line to the backup drops after {event}; healed and resumed")
 @pytest.mark.parametrize("event", ["Claimed", "StartAllowed", "BackupStarted"])
 def test_backup_is_cut_off(pair, failover, event):
+    failover.configure("[timeouts]", "[timeouts]\nwatch_s = 14")
     running = failover.begin()
     failover.wait_event(running, event)
     cut(pair.b, "both ways")
@@ -110,7 +111,7 @@ def test_power_cut_of_the_backup(pair, failover, event):
 @pytest.mark.parametrize("event", ["Claimed", "PrimaryBarred", "BackupStarted"])
 def test_primary_stands_still(pair, failover, event):
     """What wakes up again must be unable to sign beside the backup."""
-    failover.configure("[timeouts]", "[timeouts]\nwatch_s = 24")
+    failover.configure("[timeouts]", "[timeouts]\nwatch_s = 16")
     running = failover.begin()
     failover.wait_event(running, event)
     pair.a.freeze()

@@ -192,18 +192,33 @@ fn every_world_and_every_row() {
     rows_that_lead_elsewhere(&total.uses);
 }
 
+type Row = (State, Event, State);
+
+fn hunted(rows: &[Row], uses: &Uses) -> Vec<(Row, End)> {
+    let judge = Judge::default();
+    rows.iter()
+        .map(|row| (*row, hunt::hunt_row(&judge, uses, &Adversity::ALL, *row)))
+        .collect()
+}
+
 fn rows_that_lead_elsewhere(uses: &Uses) {
-    let (began, judge) = (Instant::now(), Judge::default());
+    let began = Instant::now();
     let mut ends: BTreeMap<End, usize> = BTreeMap::new();
     let mut survivors = Vec::new();
     let mutants = hunt::rows();
-    for row in &mutants {
-        let end = hunt::hunt_row(&judge, uses, &Adversity::ALL, *row);
-        if end == End::Survived {
-            survivors.push(format!("{} on {} -> {}", row.0, row.1, row.2));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let hunts: Vec<_> = mutants
+            .chunks(mutants.len().div_ceil(threads))
+            .map(|some| scope.spawn(move || hunted(some, uses)))
+            .collect();
+        for (row, end) in hunts.into_iter().flat_map(|hunt| hunt.join().unwrap()) {
+            if end == End::Survived {
+                survivors.push(format!("{} on {} -> {}", row.0, row.1, row.2));
+            }
+            *ends.entry(end).or_insert(0) += 1;
         }
-        *ends.entry(end).or_insert(0) += 1;
-    }
+    });
     println!("mutants: {} rows that lead elsewhere, killed by", mutants.len());
     for (end, count) in &ends {
         println!("{count:>7}  {end}");
